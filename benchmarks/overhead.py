@@ -1,0 +1,156 @@
+"""What refork costs before anything was edited: the first start, and its part of the program.
+
+    python -m benchmarks.overhead
+
+First start: the same program run to its end by plain python and by refork, in turn; once the whole
+command from outside (with the supervisor's own start in it) and once what the program itself
+measures from its first line to its last. Its part: names that sys.modules holds and anonymous
+memory, of a program that does nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks import projects
+from benchmarks.tools import BIN, SETTINGS
+
+PLAIN = (sys.executable,)
+REFORK = (str(BIN / "refork"), "-q", "--on-exit", "follow")
+
+EMPTY = """
+import sys
+names = sorted(sys.modules)
+import json
+status = open("/proc/self/status").read()
+memory = int(status.partition("RssAnon:")[2].split()[0])
+print(json.dumps({"seconds": 0.0, "modules": names, "memory": memory}))
+"""
+
+LOADING = """
+import time
+began = time.perf_counter()
+import json
+import django
+django.setup()
+import config.urls
+from django.core.checks import run_checks
+run_checks()
+print(json.dumps({"seconds": time.perf_counter() - began}))
+"""
+
+
+def run(command: tuple[str, ...], script: Path) -> dict[str, Any]:
+    """Run a script that prints one JSON object last; that object with "wall" and "cpu" seconds.
+
+    CPU is that of the command and everything it has waited for.
+    """
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS}
+    with tempfile.TemporaryFile("w+") as output:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [*command, script.name],
+            cwd=script.parent,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{command} ended with {process.returncode}")
+        output.seek(0)
+        said = json.loads(output.read().splitlines()[-1])
+    return {**said, "wall": wall, "cpu": used.ru_utime + used.ru_stime}
+
+
+def alternate(script: Path, repeat: int) -> dict[str, dict[str, float]]:
+    """The best seconds of plain python and refork, run in turn after one warm-up.
+
+    The best, for what others do on the machine only ever makes a run longer.
+    """
+    runs: dict[str, list[dict[str, Any]]] = {"plain": [], "refork": []}
+    for number in range(repeat + 1):
+        for name, command in (("plain", PLAIN), ("refork", REFORK)):
+            result = run(command, script)
+            if number:
+                runs[name].append(result)
+    return {
+        name: {key: min(result[key] for result in results) for key in ("wall", "cpu", "seconds")}
+        for name, results in runs.items()
+    }
+
+
+def starts(folder: Path, sizes: list[int], repeat: int) -> None:
+    """Print how much longer the first start takes, and what it uses."""
+    print(
+        "| first start, best of the runs | command: plain | refork | CPU: plain | refork |", end=""
+    )
+    print(" inside the program: plain | refork | more |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for name, script in _scripts(folder, sizes):
+        times = alternate(script, repeat)
+        cells = [_pair(times, key) for key in ("wall", "cpu", "seconds")]
+        plain, ours = times["plain"]["seconds"], times["refork"]["seconds"]
+        more = f"{ours / plain - 1:+.1%}" if plain else "-"
+        print(f"| {name} | {' | '.join(cells)} | {more} |", flush=True)
+
+
+def _scripts(folder: Path, sizes: list[int]) -> Iterator[tuple[str, Path]]:
+    empty = folder / "empty.py"
+    empty.write_text(EMPTY)
+    yield "an empty script", empty
+    for size in sizes:
+        script = projects.generate(folder / f"project{size}", size).folder / "loading.py"
+        script.write_text(LOADING)
+        yield f"Django, {size:,} own modules, with checks", script
+
+
+def _pair(times: dict[str, dict[str, float]], key: str) -> str:
+    plain, ours = times["plain"][key], times["refork"][key]
+    return f"{plain * 1000:,.0f} ms | {ours * 1000:,.0f} ms" if plain else "- | -"
+
+
+def part(folder: Path) -> None:
+    """Print what refork adds to a program that does nothing else."""
+    script = folder / "empty.py"
+    plain, ours = run(PLAIN, script), run(REFORK, script)
+    added = sorted(set(ours["modules"]) - set(plain["modules"]))
+    own = [name for name in added if name.split(".")[0] == "refork"]
+    others = [name for name in added if name not in own]
+    print(f"\n{len(own)} names of refork's own in sys.modules: {', '.join(own)}")
+    print(f"{len(others)} others that plain python had not loaded: {', '.join(others) or '-'}")
+    gone = sorted(set(plain["modules"]) - set(ours["modules"]))
+    print(f"missing that plain python has: {', '.join(gone) or '-'}")
+    more = ours["memory"] - plain["memory"]
+    print(f"anonymous memory: {plain['memory']:,} kB plain, {ours['memory']:,} kB ({more:+,} kB)")
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overhead",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--sizes", default="100,1000", help="own modules of the projects")
+    parser.add_argument("--repeat", type=int, default=7, help="runs of each (7)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="refork-overhead-") as folder:
+        starts(Path(folder), [int(size) for size in options.sizes.split(",")], options.repeat)
+        part(Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,115 @@
+"""What the settings say of files: --watch, --refresh and --ignore."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+
+from refork.core.journal import Fingerprint
+from refork.core.plan import Change
+from refork.process import files
+from refork.settings import Settings
+
+
+class Patterns:
+    """Paths and globs, relative to the folder refork was started in; `**` crosses folders."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._here = os.getcwd()
+        self._watch = [self._absolute(pattern) for pattern in settings.watch]
+        self._refresh = [self._absolute(pattern) for pattern in settings.refresh]
+        self._ignore = [self._absolute(pattern) for pattern in settings.ignore]
+        self._known: dict[str, Fingerprint] = {
+            path: files.fingerprint(path) for path in self.files()
+        }
+
+    def _absolute(self, pattern: str) -> str:
+        return os.path.normpath(os.path.join(self._here, pattern))
+
+    def add(self, pattern: str) -> None:
+        """Watch one more path or glob."""
+        absolute = self._absolute(pattern)
+        if absolute not in self._watch:
+            self._watch.append(absolute)
+            self._known.update({path: files.fingerprint(path) for path in matching(absolute)})
+
+    def files(self) -> set[str]:
+        """All files that --watch matches now, or matched before."""
+        found = {path for pattern in self._watch for path in matching(pattern)}
+        return found | set(getattr(self, "_known", ()))
+
+    def directories(self) -> set[str]:
+        """Directories in which a file that matters by a pattern may change or appear."""
+        found: set[str] = set()
+        for pattern in (*self._watch, *self._refresh):
+            found |= folders_of(pattern)
+        return found
+
+    def within(self, folder: str) -> list[str]:
+        """The files that --watch matches in a folder that has just come."""
+        inside = folder + os.sep
+        found = [path for pattern in self._watch for path in matching(pattern)]
+        return [path for path in found if path.startswith(inside)]
+
+    def restarts(self, path: str) -> bool:
+        return any(matches(path, pattern) for pattern in self._watch)
+
+    def refreshes(self, path: str) -> bool:
+        return any(matches(path, pattern) for pattern in self._refresh)
+
+    def ignores(self, path: str) -> bool:
+        return any(matches(path, pattern) for pattern in self._ignore)
+
+    def differs(self, change: Change) -> bool:
+        """Whether a watched file differs from how it was last seen; it is seen now."""
+        if self._known.get(change.path) == change.fingerprint:
+            return False
+        self._known[change.path] = change.fingerprint
+        return True
+
+
+def matching(pattern: str) -> list[str]:
+    """The files that a pattern names now."""
+    if os.path.isdir(pattern):
+        pattern = os.path.join(glob.escape(pattern), "**")
+    return [path for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path)]
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a path is what a pattern names, or lies in a folder it names.
+
+    A pattern without a folder of its own (`*.log`) is joined to the working folder by the caller; to match
+    it anywhere below, its last part alone is tried too.
+    """
+    if path == pattern or path.startswith(pattern + os.sep):
+        return True
+    if not glob.has_magic(pattern):
+        return False
+    return _parts_match(path.split(os.sep), pattern.split(os.sep))
+
+
+def _parts_match(parts: list[str], patterns: list[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_parts_match(parts[index:], patterns[1:]) for index in range(len(parts) + 1))
+    return (
+        bool(parts)
+        and fnmatch.fnmatchcase(parts[0], patterns[0])
+        and _parts_match(parts[1:], patterns[1:])
+    )
+
+
+def folders_of(pattern: str) -> set[str]:
+    """The directories in which a file that a pattern names may change or appear."""
+    if os.path.isdir(pattern):
+        return {pattern} | {folder for folder, _dirs, _files in os.walk(pattern)}
+    fixed = pattern
+    while glob.has_magic(fixed):
+        fixed = os.path.dirname(fixed)
+    if fixed == pattern:
+        return {os.path.dirname(pattern)}
+    if "**" in pattern:
+        return {folder for folder, _dirs, _files in os.walk(fixed)} | {fixed}
+    return {os.path.dirname(path) for path in glob.iglob(pattern)} | {fixed}

@@ -1,0 +1,228 @@
+"""What is known of how code was used while the program was loading: what a graft has to be sure of.
+
+- Which functions ran. On 3.12+ `sys.monitoring` tells, once for each code object. On 3.10 and 3.11 the
+  interpreter itself counts runs in a field of the code object, which is read when somebody asks: loading
+  costs nothing there.
+- Who read a function's `__code__` and may have made something of it (an audit event).
+- Whose line numbers may have been kept: by a reader of frames (an audit event), or by code that names what
+  holds line numbers (`tb_lineno`), which no event tells of. What such code does with them is not known.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from refork.program.journal import is_library
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+    from typing import Any
+
+    Key = tuple[str, str, int]
+
+TOOL = 4
+"""A tool id of `sys.monitoring` that no kind of tool is assigned to (PEP 669 assigns 0, 1, 2 and 5)."""
+
+SIGNATURE_ONLY = {
+    "inspect", "functools", "types", "typing", "asyncio.coroutines", "dataclasses", "unittest.mock",
+    "_pytest.compat", "django.utils.inspect", "abc", "enum", "typing_extensions", "pydantic._internal",
+    "starlette._utils", "pluggy._hooks",
+}  # fmt: skip
+"""Modules that read `__code__` for its signature and flags only, which a graft leaves as they are."""
+
+NAMES_ONLY = {
+    "collections", "enum", "typing", "typing_extensions", "dataclasses", "attr", "pydantic", "zope",
+    "functools", "sqlalchemy", "abc", "types", "refork",
+}  # fmt: skip
+"""Packages that look at frames for the names in them, not for line numbers."""
+
+LINE_NAMES = {
+    "co_firstlineno", "co_lines", "co_linetable", "co_lnotab", "co_positions", "f_lasti", "f_lineno",
+    "tb_lasti", "tb_lineno",
+}  # fmt: skip
+"""Attributes that hold line numbers, or what tells them."""
+
+FIRST_LINE = "__firstlineno__"
+"""The same, of classes (3.13); the body of each class names it, too."""
+
+HARMLESS = {"overload": "typing.py", "Logger.findCaller": "__init__.py"}
+"""Functions of the standard library that read line numbers, and where a graft does no harm: `typing.overload`
+tells overloads of one name apart by theirs, and gives none away; logging takes the frame in a way that is seen."""
+
+COUNTERS = {(3, 10): (168, 1, 0), (3, 11): (52, 2, 0xFFF8)}
+"""Where a code object counts its runs: offset, bytes, value of a code that never ran.
+
+3.10: `co_opcache_flag`; 3.11: `co_warmup`, which starts at -8 (Include/cpython/code.h of each). The place is
+tried out before it is trusted (`Counters.works`)."""
+
+
+class Evidence:
+    """What was seen in this process."""
+
+    def __init__(self) -> None:
+        self.ran: set[Key] = set()
+        self.code_readers: dict[Key, str] = {}
+        self.line_readers: dict[str, str] = {}
+        self.line_users: dict[str, str] = {}
+        """Code that has run and names what holds line numbers: its file, and its name."""
+        self.monitoring = False
+        self._own: dict[str, bool] = {}
+        self._libraries: dict[str, bool] = {}
+        """Files of frames that were looked at, and whether they are a library's."""
+
+    def start(self) -> None:
+        """Begin to note which functions run, where `sys.monitoring` can tell."""
+        monitoring: Any = getattr(sys, "monitoring", None)
+        if monitoring is None or monitoring.get_tool(TOOL) is not None:
+            return
+        monitoring.use_tool_id(TOOL, "refork")
+        disable = monitoring.DISABLE
+        own, ran, users = self._own, self.ran, self.line_users
+
+        def started(code: CodeType, _offset: int) -> object:
+            name = code.co_filename
+            mine = own.get(name)
+            if mine is None:
+                mine = own[name] = not is_library(name) and name[:1] != "<"
+            if mine:
+                ran.add((name, code.co_qualname, code.co_firstlineno))  # type: ignore[attr-defined]
+            if names_lines(code):
+                users.setdefault(name, code.co_qualname)  # type: ignore[attr-defined]
+            return disable
+
+        monitoring.register_callback(TOOL, monitoring.events.PY_START, started)
+        monitoring.set_events(TOOL, monitoring.events.PY_START)
+        self.monitoring = True
+
+    def executes(self, code: CodeType) -> None:
+        """A module is about to run. Without `sys.monitoring` nothing is left later of its code."""
+        if not self.monitoring:
+            for body in _bodies(code):
+                if names_lines(body):
+                    self.line_users.setdefault(body.co_filename, body.co_name)
+
+    def stop(self) -> None:
+        """Give `sys.monitoring` back: nothing is left of it in the program."""
+        if self.monitoring:
+            monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
+            monitoring.set_events(TOOL, 0)
+            monitoring.register_callback(TOOL, monitoring.events.PY_START, None)
+            monitoring.free_tool_id(TOOL)
+            self.monitoring = False
+
+    def code_read(self, function: Any, reader: Any) -> None:
+        """Somebody (the frame `reader`) read the `__code__` of a function."""
+        if reader is None or _module_of(reader) in SIGNATURE_ONLY:
+            return
+        code = function.__code__
+        if not is_library(code.co_filename):
+            self.code_readers.setdefault(key_of(code), _place(reader))
+
+    def succeed(self, old: Key, new: Key, ran: bool) -> None:
+        """What is known of a function is known of it under its new code, too."""
+        if ran:
+            self.ran.add(new)
+        if old in self.code_readers:
+            self.code_readers[new] = self.code_readers[old]
+
+    def frame_read(self, reader: Any) -> None:
+        """Somebody took hold of a frame: the line numbers of those on the stack may have been kept."""
+        if reader is None or _module_of(reader).partition(".")[0] in NAMES_ONLY:
+            return
+        place = _place(reader)
+        frame = reader
+        while frame is not None:
+            name = frame.f_code.co_filename
+            library = self._libraries.get(name)
+            if library is None:
+                library = self._libraries[name] = is_library(name)
+            if not library:
+                self.line_readers.setdefault(name, place)
+            frame = frame.f_back
+
+
+def names_lines(code: CodeType) -> bool:
+    """Whether a code object may read a line number somewhere."""
+    names = code.co_names
+    if LINE_NAMES.isdisjoint(names) and (FIRST_LINE not in names or "__qualname__" in names):
+        return False
+    if code.co_filename.startswith(REFORK):
+        return False
+    known = HARMLESS.get(getattr(code, "co_qualname", code.co_name))
+    return known is None or not is_library(code.co_filename) or known not in code.co_filename
+
+
+def _bodies(code: CodeType) -> list[CodeType]:
+    """A module's code and the bodies of its classes, which run when it does."""
+    found = [code]
+    kind = type(code)
+    for body in found:
+        for inner in body.co_consts:
+            if type(inner) is kind and not inner.co_flags & OPTIMIZED:
+                found.append(inner)
+    return found
+
+
+REFORK = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+OPTIMIZED = 0x1
+"""CO_OPTIMIZED (Include/cpython/code.h): a function."""
+
+
+def key_of(code: CodeType) -> Key:
+    return (code.co_filename, getattr(code, "co_qualname", code.co_name), code.co_firstlineno)
+
+
+def _module_of(frame: Any) -> str:
+    name = frame.f_globals.get("__name__", "")
+    return name if isinstance(name, str) else ""
+
+
+def _place(frame: Any) -> str:
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Counters:
+    """Reads the interpreter's own counters of runs, on the versions that keep them."""
+
+    def __init__(self) -> None:
+        self._place = COUNTERS.get(sys.version_info[:2])
+        self._fd = -1
+        self.works = False
+        if self._place is not None:
+            try:
+                self._fd = os.open("/proc/self/mem", os.O_RDONLY | os.O_CLOEXEC)
+                self.works = self._proven()
+            except OSError:
+                self.works = False
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def ran(self, code: CodeType) -> bool:
+        """Whether a code object was ever executed."""
+        assert self._place is not None
+        offset, size, never = self._place
+        data = os.pread(self._fd, size, id(code) + offset)
+        return int.from_bytes(data, sys.byteorder) != never
+
+    def _proven(self) -> bool:
+        """Whether the counter is where it is thought to be: three fresh functions, of which two run."""
+        made: list[Any] = []
+        for _ in range(3):
+            namespace: dict[str, Any] = {}
+            exec(compile("def f(n):\n    return n + 1", "<counter>", "exec"), namespace)
+            made.append(namespace["f"])
+        if any(self.ran(function.__code__) for function in made):
+            return False
+        made[1](1)
+        for number in range(300):
+            made[2](number)
+        return [self.ran(function.__code__) for function in made] == [False, True, True]
+
+
+evidence = Evidence()

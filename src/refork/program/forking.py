@@ -1,0 +1,76 @@
+"""The fork itself, whether it costs next to nothing, and how to start afresh instead."""
+
+from __future__ import annotations
+
+import _signal
+import os
+import sys
+
+from refork.program.barriers import task_count
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from refork.program.channel import Channel
+
+SMALL = 24 << 20
+"""Bytes of memory of its own up to which a process is small: a fork of it takes less than a millisecond."""
+
+PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+
+
+def own_pages() -> int:
+    """How many pages of this process are not of files (statm, proc(5)); 0 where that is not known."""
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            _size, resident, shared, *_rest = file.read().split()
+    except OSError:
+        return 0
+    return int(resident) - int(shared)
+
+
+def is_small() -> bool:
+    """Whether a fork of this process costs next to nothing."""
+    return own_pages() * PAGE < SMALL
+
+
+def fork() -> int:
+    """`os.fork()` without the warning of 3.12+ about threads: which ones may be here is known (`barriers`)."""
+    warnings = sys.modules.get("_warnings")
+    if sys.version_info < (3, 12) or warnings is None or task_count() == 1:
+        return os.fork()
+    silence = ("ignore", None, DeprecationWarning, None, 0)
+    warnings.filters.insert(0, silence)
+    _filters_mutated(warnings)
+    try:
+        return os.fork()
+    finally:
+        warnings.filters.remove(silence)
+        _filters_mutated(warnings)
+
+
+def _filters_mutated(warnings: Any) -> None:
+    for name in ("_filters_mutated", "_filters_mutated_lock_held"):  # renamed in 3.14
+        mutated = getattr(warnings, name, None)
+        if mutated is not None:
+            mutated()
+            return
+
+
+def execute(own: Channel, message: tuple[Any, ...], fds: list[int]) -> None:
+    """Start a fresh interpreter as the program: where checkpoints are not wanted."""
+    pid = os.fork()
+    if not pid:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
+        command = message[1]
+        for index, fd in enumerate(fds):
+            os.set_inheritable(fd, True)
+            command = [part.replace(f"{{{index}}}", str(fd)) for part in command]
+        try:
+            os.execv(command[0], command)
+        finally:
+            os._exit(127)
+    for fd in fds:
+        os.close(fd)
+    own.send("forked", pid)

@@ -1,0 +1,34 @@
+"""What the program's process hands over to the child that goes on as the program: signals.
+
+Both block all signals during the fork. One that came before it waits in the parent, which has parked; one that
+comes after it is for the child anyway, unless it was meant for the parent's pid alone: the supervisor sees to that.
+"""
+
+from __future__ import annotations
+
+import _signal
+import os
+
+from refork.program.barriers import read_small
+
+
+def take_signals(parent: int) -> list[int]:
+    """In the child: be sent what waits in the parent and not here; return the numbers of these signals."""
+    before = _pending(parent)
+    missed = sorted(before - {int(number) for number in _signal.sigpending()})
+    for number in missed:
+        os.kill(os.getpid(), number)
+    return missed
+
+
+def _pending(pid: int) -> set[int]:
+    """The signals that wait in a process, sent to it or to its main thread (proc(5))."""
+    mask = 0
+    try:
+        status = read_small(f"/proc/{pid}/status")
+    except OSError:
+        return set()  # somebody killed it
+    for line in status.splitlines():
+        if line.startswith((b"SigPnd:", b"ShdPnd:")):
+            mask |= int(line.split()[1], 16)
+    return {number for number in range(1, 65) if mask >> (number - 1) & 1}

@@ -1,0 +1,356 @@
+"""Hooks that see what the program observes, and tell the journal.
+
+`exec_module` of the stdlib's file loaders and `PathFinder.find_spec` are replaced on their classes: the types
+of loaders and the entries of `sys.meta_path` stay what they are. The rest comes from audit events (PEP 578).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from refork.program import audit, park
+from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, task_count
+from refork.program.evidence import evidence
+from refork.program.frames import hidden
+from refork.program.journal import is_library, journal
+from refork.program.running import Running, run
+from refork.program.steps import Silence, Steps, Unsteppable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_bootstrap: Any = sys.modules["_frozen_importlib"]
+_external: Any = sys.modules["_frozen_importlib_external"]
+
+SECOND = 1_000_000_000
+COMPILING = SECOND // 2
+"""Nanoseconds within which a text that was read has been compiled and written to its `.pyc`."""
+
+adapters: dict[str, Callable[[Any], None]] = {}
+"""What is to be done to a module of a framework once it has loaded, by the module's name."""
+
+loaded: list[Callable[[str, str], None]] = []
+"""Called before a module's file is read, with its path and name."""
+
+
+def install() -> None:
+    """Put the hooks in place. They stay for the life of the process."""
+    _hook_find_spec()
+    _hook_source_loaders()
+    _hook_extension_loader()
+    audit.install()
+
+
+def _replace(owner: Any, name: str, function: Any) -> None:
+    original = getattr(owner, name)
+    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(function, attribute, getattr(original, attribute))
+    setattr(owner, name, function)
+
+
+def _hook_find_spec() -> None:
+    finder = _external.PathFinder
+    original = finder.__dict__["find_spec"].__func__
+
+    @hidden
+    def find_spec(cls: Any, fullname: str, path: Any = None, target: Any = None) -> Any:
+        spec = original(cls, fullname, path, target)
+        if not journal.quiet:
+            _note_lookup(fullname, sys.path if path is None else path, spec)
+        return spec
+
+    finder.find_spec = classmethod(find_spec)
+
+
+def _note_lookup(fullname: str, path: Any, spec: Any) -> None:
+    found = ""
+    portions: list[str] = []
+    if spec is not None:
+        if spec.has_location:
+            found = spec.origin or ""
+        elif spec.submodule_search_locations is not None:
+            portions = list(spec.submodule_search_locations)
+    journal.lookup(fullname, path, found, portions)
+
+
+def _hook_source_loaders() -> None:
+    basics = _external._LoaderBasics
+    original = basics.exec_module
+
+    @hidden
+    def exec_module(self: Any, module: Any) -> None:
+        path = file_of(self)
+        if journal.quiet or not path:
+            original(self, module)
+            return
+        before_load(path, module.__name__)
+        journal.depth += 1
+        try:
+            original(self, module)
+        finally:
+            journal.depth -= 1
+            if not journal.depth:
+                journal.flush()
+        adapt(module)
+
+    _replace(basics, "exec_module", exec_module)
+    # The original calls `exec` by this global name, inside the frames that plain Python shows and trims.
+    _external.exec = _execute
+
+
+def adapt(module: Any) -> None:
+    adapter = adapters.get(module.__name__)
+    if adapter is not None:
+        adapter(sys.modules.get(module.__name__, module))
+
+
+def file_of(loader: Any) -> str:
+    """The file that a loader reads: of what is in a zip, the zip."""
+    path = getattr(loader, "archive", None) or getattr(loader, "path", None)
+    return path if isinstance(path, str) else ""
+
+
+@hidden
+def before_load(path: str, name: str) -> None:
+    """Record the load of `path`, and take a checkpoint before it where one is wanted."""
+    hot = _is_hot(path) and not is_library(path)
+    if hot or park.ladder.due():
+        park.take("hot" if hot else "ladder", f"{path}:0")
+    for action in loaded:
+        action(path, name)
+    journal.load(path, name)
+
+
+def _is_hot(path: str) -> bool:
+    start = park.ladder.start
+    return start is not None and path in start.hot
+
+
+@hidden
+def _execute(code: Any, namespace: dict[str, Any]) -> None:
+    """Execute the code of a module: by steps if it is hot, and never from a `.pyc` that may be stale."""
+    path = code.co_filename
+    evidence.executes(code)
+    loader: Any = namespace.get("__loader__")
+    if journal.quiet or type(loader) is not _external.SourceFileLoader or loader.path != path:
+        exec(code, namespace)
+    elif is_library(path):
+        exec(_compile_again(loader, path) if _changed(path) else code, namespace)
+    else:
+        steps = _steps(loader, path) if _is_hot(path) and park.ladder.enabled() else None
+        if steps is not None:
+            run_steps(steps, namespace)
+        else:
+            latest, known = journal.latest
+            written = known[1] if known and latest == path else None
+            racy = _changed(path) or _racy(path, namespace.get("__cached__"), written)
+            exec(_compile_again(loader, path) if racy else code, namespace)
+
+
+def _steps(loader: Any, path: str) -> Steps | None:
+    journal.quiet += 1
+    try:
+        return Steps(loader.get_data(path), path)
+    except (SyntaxError, ValueError, Unsteppable, OSError):
+        return None  # the ordinary way shows the error as plain `python` would
+    finally:
+        journal.quiet -= 1
+
+
+@hidden
+def run_steps(steps: Steps, namespace: dict[str, Any]) -> None:
+    """Run a module by steps, as one of the modules in progress."""
+    running = Running(steps, namespace)
+    park.ladder.running.append(running)
+    try:
+        run(running, _between_steps)
+    finally:
+        park.ladder.running.remove(running)
+
+
+@hidden
+def _between_steps(running: Running) -> None:
+    """Take a checkpoint between two statements, where it would save enough."""
+    if not park.ladder.enabled():
+        return
+    index, steps = running.index, running.steps
+    if index == 0 or index >= len(steps):
+        return
+    hot = _hot_step(steps.path) == index
+    if park.ladder.due() or ((hot or steps.calls(index)) and park.ladder.pays()):
+        park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
+
+
+def _hot_step(path: str) -> int:
+    start = park.ladder.start
+    return start.hot.get(path, -1) if start is not None else -1
+
+
+def _changed(path: str) -> bool:
+    start = park.ladder.start
+    return start is not None and path in start.changed
+
+
+def _racy(path: str, cached: str | None = None, written: int | None = None) -> bool:
+    """Whether a cached `.pyc` may hold an older text of the same size.
+
+    Its header holds the source's mtime in whole seconds: a text that was read and then replaced within the
+    second it was written in cannot be told apart, unless the `.pyc` is younger than that second.
+    """
+    try:
+        made = os.stat(cached or _external.cache_from_source(path)).st_mtime_ns
+        if written is None:
+            written = os.stat(path).st_mtime_ns
+    except (OSError, NotImplementedError):
+        return False
+    return made < written // SECOND * SECOND + SECOND + COMPILING
+
+
+@hidden
+def _compile_again(loader: Any, path: str) -> Any:
+    """Compile from source, and renew the `.pyc` as the import system does.
+
+    It has compiled the text itself, and shown the warnings, unless it took an older `.pyc`.
+    """
+    status = os.stat(path)
+    data = _data(loader, path)
+    with Silence():
+        code = loader.source_to_code(data, path)
+    if not sys.dont_write_bytecode:
+        try:
+            cached = _external.cache_from_source(path)
+            pyc = _external._code_to_timestamp_pyc(code, int(status.st_mtime), len(data))
+            loader._cache_bytecode(path, cached, pyc)
+        except NotImplementedError:
+            return code
+    return code
+
+
+def _look_for_modules_again(_start: park.Start) -> None:
+    """What the import system remembers of folders may be older than the files that are there now.
+
+    A folder that was missing stays missing for it (`sys.path_importer_cache`); one that changed within
+    the same tick of the file system's clock counts as unchanged (`FileFinder`).
+    """
+    cache: dict[str, Any] = sys.path_importer_cache
+    for path, finder in list(cache.items()):
+        if finder is None and os.path.isdir(path):
+            del cache[path]
+        elif type(finder) is _external.FileFinder:
+            finder.invalidate_caches()
+
+
+park.let_go.append(_look_for_modules_again)
+
+
+@hidden
+def _data(loader: Any, path: str) -> Any:
+    """The text, which the program itself has no part in reading."""
+    journal.quiet += 1
+    try:
+        return loader.get_data(path)
+    finally:
+        journal.quiet -= 1
+
+
+def _forget_stale_bytecode(start: park.Start) -> None:
+    """Remove `.pyc` files that may hold an older text of a changed file: the processes of a pool,
+    which are plain Python, would load it."""
+    for path in start.changed:
+        if path.endswith(".py") and _racy(path):
+            try:
+                os.unlink(_external.cache_from_source(path))
+            except OSError:
+                continue  # gone already, or not ours to remove
+
+
+park.let_go.append(_forget_stale_bytecode)
+
+
+def _hook_extension_loader() -> None:
+    loader = _external.ExtensionFileLoader
+    original = loader.exec_module
+
+    @hidden
+    def exec_module(self: Any, module: Any) -> None:
+        if not journal.quiet:
+            before_load(self.path, module.__name__)
+        if module.__name__.partition(".")[0] not in POOLS_THAT_SURVIVE:
+            original(self, module)
+            return
+        threads = _count()
+        original(self, module)
+        barriers.pool_threads += max(0, _count() - threads)
+
+    _replace(loader, "exec_module", exec_module)
+    original_create = loader.create_module
+
+    @hidden
+    def create_module(self: Any, spec: Any) -> Any:
+        if spec.name.partition(".")[0] not in POOLS_THAT_SURVIVE:
+            return original_create(self, spec)
+        threads = _count()
+        module = original_create(self, spec)  # dlopen: a pool may start in a constructor
+        barriers.pool_threads += max(0, _count() - threads)
+        return module
+
+    _replace(loader, "create_module", create_module)
+
+
+def _count() -> int:
+    journal.quiet += 1
+    try:
+        return task_count()
+    except OSError:
+        return 0  # no /proc: and no checkpoints either
+    finally:
+        journal.quiet -= 1
+
+
+def _on_threading(threading: Any) -> None:
+    """The brink before a thread is before `Thread.start`: that notes the thread, and a fork forgets the note."""
+    original = threading.Thread.start
+
+    @hidden
+    def start(self: Any) -> None:
+        _quiet_brink("starts a thread")
+        _renew_handle(self)
+        original(self)
+
+    _replace(threading.Thread, "start", start)
+
+
+def _renew_handle(thread: Any) -> None:
+    """3.13 takes a thread that was made, and not yet started, before a fork for one that has ended."""
+    handle = getattr(thread, "_handle", None)
+    if handle is not None and not thread._started.is_set() and handle.is_done():
+        thread._handle = type(handle)()
+
+
+def _quiet_brink(what: str) -> None:
+    if not journal.quiet:
+        journal.quiet += 1
+        try:
+            audit.brink(what)
+        finally:
+            journal.quiet -= 1
+
+
+def _on_subprocess(subprocess: Any) -> None:
+    """The brink before a child process is before its pipes are made, and so before the audit event."""
+    original = subprocess.Popen.__init__
+
+    @hidden
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        _quiet_brink("starts a process")
+        original(self, *args, **kwargs)
+
+    __init__.__wrapped__ = original  # type: ignore[attr-defined]
+    _replace(subprocess.Popen, "__init__", __init__)
+
+
+adapters["threading"] = _on_threading
+adapters["subprocess"] = _on_subprocess

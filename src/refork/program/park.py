@@ -1,0 +1,400 @@
+"""Takes checkpoints, parks, and goes on again.
+
+At a checkpoint this process forks. The parent parks: it waits on a channel of its own, and nothing later ever
+happens in it. The child is the program and goes on. To resume, the parked process forks once more.
+
+A parked process that finds its channel closed has lost its supervisor: it stops everything below it and goes.
+"""
+
+from __future__ import annotations
+
+import _signal
+import _thread
+import gc
+import os
+import sys
+import time
+
+from refork.program import barriers as hazards
+from refork.program import channel as channels
+from refork.program import loops
+from refork.program.channel import Channel, Gone
+from refork.program.forking import execute, fork, is_small, own_pages
+from refork.program.frames import hidden
+from refork.program.handover import take_signals
+from refork.program.journal import journal
+from refork.program.leaving import leave
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from refork.program.running import Running
+
+SHARE = 25
+"""A checkpoint is taken when at least this many times its price has passed since the last one: at most 4 %."""
+
+COPYING = 2.5e-6
+"""Seconds that each page of its own costs the program after a fork: where reference counts change, the page is
+copied. Measured on a program of 1,000 modules, 62 MB: 2.2 ms to fork, 37 to 50 ms in 10,500 page faults later."""
+
+SOONEST = 0.010
+"""Seconds between two checkpoints of the ladder, however cheap a fork is."""
+
+
+WORTH = 8
+"""A checkpoint of a large process between two statements is taken when so many times its price has passed."""
+
+
+class Start:
+    """How a program is to go on: what the supervisor says when it starts a generation."""
+
+    __slots__ = (
+        "changed", "environ", "forks", "generation", "graft", "held", "hoist", "hot", "next_id", "target",
+        "twin", "verify",
+    )  # fmt: skip
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self.generation: int = fields["generation"]
+        self.next_id: int = fields["next_id"]
+        self.forks: bool = fields["forks"]
+        """Whether checkpoints are to be taken."""
+        self.changed: dict[str, bytes | None] = fields["changed"]
+        """Files that changed, with their new text; None: gone, or no text."""
+        self.hot: dict[str, int] = fields["hot"]
+        """Files edited lately, each with the step that was edited first."""
+        self.graft: bool = fields["graft"]
+        self.held: list[tuple[int, str]] = [tuple(key) for key in fields["held"]]
+        """Families and addresses of the listening sockets that the supervisor holds."""
+        self.environ: dict[str, str] = fields["environ"]
+        self.target: dict[str, Any] = fields["target"]
+        self.verify: dict[str, Any] | None = fields.get("verify")
+        """What is asked of a process that is only to be compared with another (see `verify`)."""
+        self.hoist: dict[str, Any] | None = fields.get("hoist")
+        """What is asked of a process by which a twin is made (see `hoist`)."""
+        self.twin: int = fields.get("twin", 0)
+        """The twin whose modules are still as they would be loaded now; 0: none is."""
+
+
+class Ladder:
+    """What this process knows of the checkpoints beneath it."""
+
+    def __init__(self) -> None:
+        self.start: Start | None = None
+        self.next_id = 0
+        self.last = 0.0
+        """When the last checkpoint was taken, on the monotonic clock."""
+        self.loads = 0
+        """How many modules were loaded at the last checkpoint."""
+        self.price = 0.001
+        """Seconds the last checkpoint cost, what it makes the program copy later included."""
+        self.ahead = 0
+        """The twin whose modules are not all in their place yet; 0: none."""
+        self.running: list[Running] = []
+        """Modules in progress that run by steps, outermost first."""
+        self.statuses: dict[int, int] = {}
+        """How children of a parked process ended that nobody has asked about."""
+        self.stop: Callable[[str, str], None] | None = None
+        """Called with kind and place of each checkpoint that might be taken, where none is."""
+        self.thread = _thread.get_ident()
+        """The thread the program began in; a fork leaves its identity as it is (pthread_self(3))."""
+        self.told: set[str] = set()
+        """Reasons not to fork that were told: each is told once a generation."""
+
+    def enabled(self) -> bool:
+        start = self.start
+        return (
+            start is not None
+            and start.forks
+            and journal.loading  # a program that serves has a socket for good
+            and os.getpid() == journal.pid
+        )
+
+    def due(self) -> bool:
+        """Whether enough time has passed for another checkpoint of the ladder."""
+        since = time.monotonic() - self.last
+        return self.stop is not None or (since > SOONEST and since > SHARE * self.price)
+
+    def moved_on(self) -> bool:
+        """Whether loading has gone on since the last checkpoint."""
+        return journal.loads > self.loads or time.monotonic() - self.last > SOONEST
+
+    def pays(self) -> bool:
+        """Whether a checkpoint between two statements saves enough for its price: that of a small process
+        is next to nothing."""
+        since = time.monotonic() - self.last
+        return self.moved_on() and (since > WORTH * self.price or is_small())
+
+
+ladder = Ladder()
+
+resumed: list[Callable[[Start], None]] = []
+"""What is to be done in a resumed process before user code goes on."""
+
+let_go: list[Callable[[Start], None]] = []
+"""What is to be done after that, when the old generation is gone."""
+
+parting: list[Callable[[], None]] = []
+"""What is to be done in a program right before it forks a checkpoint."""
+
+going_on: list[Callable[[], None]] = []
+"""What is to be done in the process that goes on from a checkpoint, when it may be spoken to."""
+
+
+@hidden  # as the next one: a Ctrl-C that came meanwhile is raised in here
+def take(kind: str, at: str) -> bool:
+    """Take a checkpoint here, unless a barrier forbids it.
+
+    `at` is `path:line`. Returns whether one was taken; in a resumed process it returns again.
+    """
+    if not ladder.enabled() or not _in_main_thread():
+        return False
+    if ladder.stop is not None:
+        ladder.stop(kind, at)
+        return False
+    journal.quiet += 1
+    try:
+        reason = _barrier()
+        if reason:
+            _tell_barrier(at, reason)
+            return False
+        began = time.monotonic()
+        journal.sweep()
+        try:
+            _checkpoint(kind, at)
+        except (OSError, RuntimeError) as error:
+            _tell_barrier(at, f"a fork failed: {error}")
+            return False
+        ladder.last = time.monotonic()
+        ladder.price = min(ladder.last - began, 0.1) + own_pages() * COPYING
+        ladder.loads = journal.loads
+        return True
+    finally:
+        journal.quiet -= 1
+
+
+def _tell_barrier(at: str, reason: str) -> None:
+    if reason not in ladder.told:
+        ladder.told.add(reason)
+        journal.tell("barrier", at, reason)
+
+
+def _barrier() -> str:
+    try:
+        return hazards.barriers.found()
+    except Exception as error:  # modules may be half loaded here: what cannot be looked at is no go
+        return f"it could not be looked at: {error!r}"
+
+
+def _in_main_thread() -> bool:
+    """Asked of the kernel: `threading` may be half loaded just now."""
+    return _thread.get_native_id() == os.getpid()
+
+
+@hidden
+def _checkpoint(kind: str, at: str) -> None:
+    ours, theirs = channels.pair()
+    stack = tuple((running.steps.path, running.needs()) for running in ladder.running)
+    number, pid = ladder.next_id, os.getpid()
+    for action in parting:
+        action()
+    flush_output()
+    journal.flush()
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    random_state = _random_state()
+    collecting = gc.isenabled()
+    loops.keep()
+    try:
+        forked = fork()
+    except BaseException:  # no memory, too many processes, or (3.12+) the interpreter is ending
+        ours.close()
+        os.close(theirs)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+        raise
+    if forked:
+        os.close(theirs)
+        _park(ours, number)
+        # only a resumed child comes here
+    else:
+        ours.close()
+        ladder.next_id += 1
+        taken = take_signals(pid)  # before the supervisor can dismiss the parent
+        journal.tell("checkpoint", number, pid, at, kind, stack, ladder.ahead, fds=[theirs])
+        os.close(theirs)
+        journal.tell("going", os.getpid(), taken)
+        hazards.renew_files(hazards.barriers.inherited | hazards.barriers.ours)
+        loops.renew()
+    journal.pid = os.getpid()
+    _restore_random(random_state)
+    if collecting:
+        gc.enable()
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+    for action in going_on:
+        action()
+
+
+def flush_output() -> None:
+    """What waits in a buffer at a fork would be written twice."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None:
+                stream.flush()
+        except Exception:
+            continue
+
+
+def _random_state() -> Any:
+    random = sys.modules.get("random")
+    return random._inst.getstate() if random is not None and hasattr(random, "_inst") else None
+
+
+def _restore_random(state: Any) -> None:
+    """`random` seeds itself anew in a forked child; a cold start would have gone on in its sequence."""
+    if state is not None:
+        sys.modules["random"]._inst.setstate(state)
+
+
+def _park(own: Channel, number: int) -> None:
+    """Wait for the supervisor's word. Returns in a resumed child only."""
+    gc.disable()  # a collection here would touch, and so copy, the memory shared with the program
+    if journal.channel is not None:
+        journal.channel.close()
+        journal.channel = None
+    childless = _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN
+    if childless:  # or wait(2) would wait for all children, those that are parked too
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    while not _obey(own):
+        pass
+    if childless:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_IGN)
+
+
+def _obey(own: Channel) -> bool:
+    """Do what the supervisor says next; True in a resumed child."""
+    try:
+        message, fds = own.receive()
+    except Gone as gone:
+        if isinstance(gone.__cause__, ConnectionResetError):
+            return False  # closed with an answer of ours unread (unix(7)): what it had said is still there
+        leave()
+    try:
+        if message[0] == "resume":
+            return _resume(own, message, fds)
+        if message[0] == "reap":
+            _reap(own, message)
+        elif message[0] == "tidy":
+            _tidy(own)
+        elif message[0] == "execute":
+            execute(own, message, fds)
+        elif message[0] in ("consider", "prepare", "survey", "where"):
+            from refork.program import graft
+
+            graft.answer(own, message)
+        elif message[0] == "usual":
+            from refork.program.twin import stash
+
+            stash.expect(message[1])
+        elif message[0] == "dismiss":
+            os._exit(0)
+    except Gone:
+        return False  # nobody waits for this answer: what was said after the question tells why
+    except BaseException:  # whatever it is: a parked process must not go on as a second program
+        sys.__excepthook__(*sys.exc_info())
+        leave()
+    return False
+
+
+def _resume(own: Channel, message: tuple[Any, ...], fds: list[int]) -> bool:
+    """Fork; return True in the child, which is the program now."""
+    try:
+        pid = fork()
+    except OSError as error:
+        own.send("failed", str(error))
+        for fd in fds:
+            os.close(fd)
+        return False
+    if pid:
+        for fd in fds:
+            os.close(fd)
+        own.send("forked", pid)
+        return False
+    own.close()
+    channel = Channel(fds[0])
+    hazards.renew_files(hazards.barriers.inherited | {channel.fileno(), *fds[1:]})
+    loops.renew()
+    adopt(Start(message[1]), channel, fds[1:])
+    return True
+
+
+def adopt(start: Start, channel: Channel, held: list[int]) -> None:
+    """Become the program of generation `start.generation`, and wait for the word to go on."""
+    journal.channel = channel
+    journal.pid = os.getpid()
+    journal.generation = start.generation
+    ladder.statuses.clear()
+    ladder.start = start
+    ladder.next_id = start.next_id
+    ladder.last = time.monotonic()
+    ladder.told = set()
+    hazards.barriers.ours = {channel.fileno(), *held}
+    os.environ["REFORK_GENERATION"] = str(start.generation)
+    os.environ.update(start.environ)
+    for running in ladder.running:
+        text = start.changed.get(running.steps.path)
+        if text is not None:
+            running.edited = text
+    for action in resumed:
+        action(start)
+    channel.send("awake")
+    _wait_for_go(channel)
+    for action in let_go:
+        action(start)
+    if start.verify is not None:
+        from refork.program import verify
+
+        verify.begin(start.verify, channel)
+    if start.hoist is not None:
+        from refork.program import hoist
+
+        hoist.begin(start.hoist, channel)
+
+
+def _wait_for_go(channel: Channel) -> None:
+    """The old generation is being stopped meanwhile; user code goes on only when it is gone."""
+    try:
+        message, fds = channel.receive()
+    except Gone:
+        os._exit(0)
+    if message[0] != "go":
+        os._exit(0)
+    for old in journal.fresh:
+        if os.path.lexists(f"/proc/self/fd/{old}"):  # the program may have closed all it found
+            os.close(old)
+    journal.fresh = [channels.out_of_the_way(fd) for fd in fds]
+    hazards.barriers.ours |= set(journal.fresh)
+
+
+def _reap(own: Channel, message: tuple[Any, ...]) -> None:
+    """Wait for a child that ended, and say how; -1: it is no child of this process."""
+    pid = message[1]
+    status = ladder.statuses.pop(pid, -1)
+    if status == -1:
+        try:
+            _pid, status = os.waitpid(pid, 0)
+        except ChildProcessError:
+            status = -1
+    own.send("reaped", pid, status)
+
+
+def _tidy(own: Channel) -> None:
+    """Wait for all children that ended meanwhile."""
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            break
+        if not pid:
+            break
+        ladder.statuses[pid] = status
+    own.send("tidied")

@@ -1,0 +1,1 @@
+"""The real frameworks under refork: real processes, real requests, real saves."""

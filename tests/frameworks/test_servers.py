@@ -1,0 +1,112 @@
+"""Other servers under refork: what each loads is seen, their own reloaders leave it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from frameworks.conftest import Start
+from frameworks.driver import Served
+from frameworks.sites import AIOHTTP, ASGI, FLASK, TORNADO
+
+GUNICORN = ("gunicorn", "app:app", "-b", "127.0.0.1:PORT")
+HYPERCORN = ("hypercorn", "app:app", "-b", "127.0.0.1:PORT")
+SCRIPT = ("app.py", "PORT")
+
+SERVERS: list[tuple[str, Sequence[str], dict[str, str]]] = [
+    ("gunicorn", GUNICORN, FLASK),
+    ("gunicorn", (*GUNICORN, "--reload"), FLASK),
+    ("gunicorn", (*GUNICORN, "--preload"), FLASK),
+    ("gunicorn", (*GUNICORN, "--threads", "2", "--workers", "2"), FLASK),
+    ("hypercorn", HYPERCORN, ASGI),
+    ("hypercorn", (*HYPERCORN, "--reload"), ASGI),
+    ("hypercorn", (*HYPERCORN, "--workers", "2"), ASGI),
+    ("gunicorn", (*GUNICORN, "-k", "asgi"), ASGI),
+    ("gunicorn", (*GUNICORN, "-k", "uvicorn.workers.UvicornWorker"), ASGI),
+    ("waitress", ("waitress-serve", "--port", "PORT", "app:app"), FLASK),
+    ("aiohttp", SCRIPT, AIOHTTP),
+    ("tornado", SCRIPT, TORNADO),
+]
+
+
+def identify(value: object) -> str:
+    return " ".join(value) if isinstance(value, tuple) else value if isinstance(value, str) else ""
+
+
+@pytest.mark.parametrize(("name", "words", "files"), SERVERS, ids=identify)
+def test_an_edit_is_served(
+    start: Start, name: str, words: Sequence[str], files: dict[str, str]
+) -> None:
+    pytest.importorskip(name)
+    live = start(*words, files=files)
+    live.answers("body0 const0")
+    live.edit("app.py", "body0", "body1")
+    live.answers("body1 const0")
+    live.edit("app.py", "const0", "const1")
+    live.answers("body1 const1")
+    assert len(live.all("start")) == 3
+    assert live.started()["action"] == "resume"
+    live.interrupt()
+
+
+def reloads_by_refork(live: Served) -> None:
+    """One edit is one start, and nothing else has started the program again."""
+    live.answers("body0")
+    live.edit("app.py", "body0", "body1")
+    live.answers("body1")
+    assert len(live.all("start")) == 2
+
+
+def test_gunicorns_reloader_is_not_started(start: Start) -> None:
+    pytest.importorskip("gunicorn")
+    live = start(
+        *GUNICORN, "--reload", "--reload-extra-file", "more.yaml", files={**FLASK, "more.yaml": "1"}
+    )
+    reloads_by_refork(live)
+    assert "Worker reloading" not in live.err
+    live.save("more.yaml", "2")
+    assert live.start(3)["changed"] == [str(live.path("more.yaml"))]
+    live.answers("body1")
+
+
+def test_a_worker_that_does_not_boot_is_waited_over(start: Start) -> None:
+    """gunicorn then ends with exit code 3, which is no wish to be started again."""
+    pytest.importorskip("gunicorn")
+    live = start(*GUNICORN, files={"app.py": FLASK["app.py"].replace('"const0"', "missing")})
+    live.event("exit", code=3)
+    live.save("app.py", FLASK["app.py"])
+    live.answers("body0")
+    assert len(live.all("start")) == 2
+
+
+def test_granian_reloads_and_it_is_said_that_its_sockets_are_not_held(start: Start) -> None:
+    pytest.importorskip("granian")
+    live = start("granian", "--interface", "asgi", "app:app", "--port", "PORT", files=ASGI)
+    live.answers("body0 const0")
+    live.edit("app.py", "body0", "body1")
+    live.answers("body1 const0")
+    live.edit("app.py", "const0", "const1")
+    live.answers("body1 const1")
+    assert live.err.count("granian listens by native code: while it reloads, connections are") == 1
+    assert not live.all("listening")
+
+
+def test_hypercorn_is_told_that_it_runs_one_worker(start: Start) -> None:
+    pytest.importorskip("hypercorn")
+    live = start(*HYPERCORN, "--workers", "3", files=ASGI)
+    live.answers("body0")
+    assert live.err.count("hypercorn runs one worker while refork reloads it") == 1
+
+
+def test_tornados_reloader_is_not_started(start: Start) -> None:
+    pytest.importorskip("tornado")
+    more = TORNADO["app.py"].replace(
+        "    app.listen", "    tornado.autoreload.watch('more.yaml')\n    app.listen"
+    )
+    more = more.replace("import tornado.web", "import tornado.autoreload\nimport tornado.web")
+    live = start(*SCRIPT, files={"app.py": more, "more.yaml": "1"})
+    reloads_by_refork(live)
+    live.save("more.yaml", "2")
+    assert live.start(3)["changed"] == [str(live.path("more.yaml"))]
+    live.answers("body1")

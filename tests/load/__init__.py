@@ -1,0 +1,1 @@
+"""Reloads under load: nothing refused, nothing reset, nothing stale, no server error."""

@@ -1,0 +1,1 @@
+"""The oracle: what a program under refork does is compared with what plain python does."""

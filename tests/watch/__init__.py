@@ -1,0 +1,1 @@
+"""One contract, every back-end of the watcher."""
