@@ -223,7 +223,7 @@ def test_run_leads_back_to_where_the_program_was_started(tmp_path: Path) -> None
 
 
 def test_a_program_that_brings_refork_in_is_started_again(tmp_path: Path) -> None:
-    looping = SCRIPT.replace("    return 7", "    import time\n    time.sleep(60)")
+    looping = SCRIPT.replace("    return 7", "    import time\n    while True: time.sleep(0.05)")
     (tmp_path / "some.py").write_text(looping)
     tag = f"inside-{os.getpid()}-{tmp_path.name}"
     output = tmp_path / "output"

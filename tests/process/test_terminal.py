@@ -137,7 +137,7 @@ def in_a_shell(folder: Path, screen: Screen) -> subprocess.Popen[bytes]:
 
 def test_in_the_background_the_terminal_is_left_to_the_shell(folder: Path) -> None:
     """Its line editor has settings of its own, which are neither noted nor replaced."""
-    text = "import time\nprint('{}', flush=True)\ntime.sleep(60)\n"
+    text = "import time\nprint('{}', flush=True)\nwhile True: time.sleep(0.05)\n"
     (folder / "x.py").write_text(text.format("one"))
     with Screen() as screen:
         shell = in_a_shell(folder, screen)

@@ -1,4 +1,4 @@
-"""The fork itself, whether it costs next to nothing, and how to start afresh instead."""
+"""The fork itself, what it would change, whether it costs next to nothing, and how to start afresh instead."""
 
 from __future__ import annotations
 
@@ -56,6 +56,18 @@ def _filters_mutated(warnings: Any) -> None:
         if mutated is not None:
             mutated()
             return
+
+
+def random_state() -> Any:
+    """Where `random` is in its sequence; None: nobody has imported it."""
+    random = sys.modules.get("random")
+    return random._inst.getstate() if random is not None and hasattr(random, "_inst") else None
+
+
+def restore_random(state: Any) -> None:
+    """`random` seeds itself anew in a forked child; a cold start would have gone on in its sequence."""
+    if state is not None:
+        sys.modules["random"]._inst.setstate(state)
 
 
 def execute(own: Channel, message: tuple[Any, ...], fds: list[int]) -> None:

@@ -11,6 +11,30 @@ import os
 
 from refork.program.barriers import read_small
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def block_signals() -> set[Any]:
+    """Block all signals in this thread; return those that were blocked before.
+
+    Blocking first runs the handlers of those that have come (PyErr_CheckSignals in `signal.pthread_sigmask`):
+    where one raises, as that of Ctrl-C does, nothing stays blocked.
+    """
+    before: set[Any] = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+    try:
+        _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    except BaseException:
+        unblock_signals(before)
+        raise
+    return before
+
+
+def unblock_signals(before: set[Any]) -> None:
+    """Have again only those blocked that were; handlers of those that came meanwhile run, and may raise."""
+    _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
 
 def take_signals(parent: int) -> list[int]:
     """In the child: be sent what waits in the parent and not here; return the numbers of these signals."""

@@ -7,7 +7,6 @@ barrier.
 
 from __future__ import annotations
 
-import _signal
 import _thread
 import os
 import sys
@@ -15,6 +14,7 @@ import sys
 from refork.program import park
 from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone
+from refork.program.handover import block_signals, unblock_signals
 from refork.program.journal import journal
 
 TYPE_CHECKING = False
@@ -100,9 +100,9 @@ class Hearing:
             self._running = (reader, writer, ended)
             barriers.ours |= {reader, writer}
             barriers.own_threads = 1
-            mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+            mask = block_signals()
             _thread.start_new_thread(self._run, (channel, reader, ended))
-            _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+            unblock_signals(mask)
         finally:
             journal.quiet -= 1
 

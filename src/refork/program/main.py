@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal
 import gc
 import os
 import sys
@@ -14,6 +13,7 @@ from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
+from refork.program.handover import block_signals, unblock_signals
 from refork.program.journal import fingerprint, journal
 from refork.program.steps import Silence, Steps, Unsteppable, compile_silently
 
@@ -43,10 +43,10 @@ def begin(fd: int, mode: str, path_before: list[str]) -> None:
         os._exit(0)
     if mode == "root":
         journal.quiet += 1
-        mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+        mask = block_signals()
         park._park(channel, 0)
         gc.enable()
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
+        unblock_signals(mask)
         journal.quiet -= 1
     else:
         message, fds = _receive(channel)

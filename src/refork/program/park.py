@@ -19,9 +19,9 @@ from refork.program import barriers as hazards
 from refork.program import channel as channels
 from refork.program import loops
 from refork.program.channel import Channel, Gone
-from refork.program.forking import execute, fork, is_small, own_pages
+from refork.program.forking import execute, fork, is_small, own_pages, random_state, restore_random
 from refork.program.frames import hidden
-from refork.program.handover import take_signals
+from refork.program.handover import block_signals, take_signals, unblock_signals
 from refork.program.journal import journal
 from refork.program.leaving import leave
 
@@ -194,23 +194,32 @@ def _in_main_thread() -> bool:
 
 @hidden
 def _checkpoint(kind: str, at: str) -> None:
-    ours, theirs = channels.pair()
+    flush_output()
+    mask = block_signals()
+    try:
+        _fork(kind, at)
+    finally:
+        for action in going_on:
+            action()
+        unblock_signals(mask)
+
+
+@hidden
+def _fork(kind: str, at: str) -> None:
     stack = tuple((running.steps.path, running.needs()) for running in ladder.running)
     number, pid = ladder.next_id, os.getpid()
     for action in parting:
         action()
-    flush_output()
     journal.flush()
-    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-    random_state = _random_state()
+    numbers = random_state()
     collecting = gc.isenabled()
     loops.keep()
+    ours, theirs = channels.pair()
     try:
         forked = fork()
     except BaseException:  # no memory, too many processes, or (3.12+) the interpreter is ending
         ours.close()
         os.close(theirs)
-        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
         raise
     if forked:
         os.close(theirs)
@@ -226,12 +235,9 @@ def _checkpoint(kind: str, at: str) -> None:
         hazards.renew_files(hazards.barriers.inherited | hazards.barriers.ours)
         loops.renew()
     journal.pid = os.getpid()
-    _restore_random(random_state)
+    restore_random(numbers)
     if collecting:
         gc.enable()
-    _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
-    for action in going_on:
-        action()
 
 
 def flush_output() -> None:
@@ -242,17 +248,6 @@ def flush_output() -> None:
                 stream.flush()
         except Exception:
             continue
-
-
-def _random_state() -> Any:
-    random = sys.modules.get("random")
-    return random._inst.getstate() if random is not None and hasattr(random, "_inst") else None
-
-
-def _restore_random(state: Any) -> None:
-    """`random` seeds itself anew in a forked child; a cold start would have gone on in its sequence."""
-    if state is not None:
-        sys.modules["random"]._inst.setstate(state)
 
 
 def _park(own: Channel, number: int) -> None:
