@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal
 import signal
 from collections.abc import Iterable
 
@@ -31,10 +32,10 @@ def test_an_interrupt_while_blocking_leaves_nothing_blocked(
 ) -> None:
     """As when Ctrl-C came just before: Python looks for signals when it has blocked them."""
     outside = blocked()
-    original = signal.pthread_sigmask
+    original = _signal.pthread_sigmask
 
     def interrupted(how: int, numbers: Iterable[int]) -> set[int]:
-        known = original(how, numbers)
+        known: set[int] = original(how, numbers)
         if how == signal.SIG_BLOCK and numbers:
             raise KeyboardInterrupt
         return known
