@@ -18,11 +18,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import projects
 from benchmarks.tools import BIN, SETTINGS
+from demo.site import create
 
 PLAIN = (sys.executable,)
 REFORK = (str(BIN / "refork"), "-q", "--on-exit", "follow")
@@ -42,24 +44,33 @@ began = time.perf_counter()
 import json
 import django
 django.setup()
-import config.urls
+import {urls}
 from django.core.checks import run_checks
 run_checks()
-print(json.dumps({"seconds": time.perf_counter() - began}))
+print(json.dumps({{"seconds": time.perf_counter() - began}}))
 """
 
 
-def run(command: tuple[str, ...], script: Path) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Program:
+    """A script to be started, and the settings it names to Django."""
+
+    name: str
+    script: Path
+    settings: str = ""
+
+
+def run(command: tuple[str, ...], program: Program) -> dict[str, Any]:
     """Run a script that prints one JSON object last; that object with "wall" and "cpu" seconds.
 
     CPU is that of the command and everything it has waited for.
     """
-    env = {**os.environ, "DJANGO_SETTINGS_MODULE": SETTINGS}
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": program.settings}
     with tempfile.TemporaryFile("w+") as output:
         began = time.monotonic()
         process = subprocess.Popen(
-            [*command, script.name],
-            cwd=script.parent,
+            [*command, program.script.name],
+            cwd=program.script.parent,
             env=env,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -74,7 +85,7 @@ def run(command: tuple[str, ...], script: Path) -> dict[str, Any]:
     return {**said, "wall": wall, "cpu": used.ru_utime + used.ru_stime}
 
 
-def alternate(script: Path, repeat: int) -> dict[str, dict[str, float]]:
+def alternate(program: Program, repeat: int) -> dict[str, dict[str, float]]:
     """The best seconds of plain python and refork, run in turn after one warm-up.
 
     The best, for what others do on the machine only ever makes a run longer.
@@ -82,7 +93,7 @@ def alternate(script: Path, repeat: int) -> dict[str, dict[str, float]]:
     runs: dict[str, list[dict[str, Any]]] = {"plain": [], "refork": []}
     for number in range(repeat + 1):
         for name, command in (("plain", PLAIN), ("refork", REFORK)):
-            result = run(command, script)
+            result = run(command, program)
             if number:
                 runs[name].append(result)
     return {
@@ -98,22 +109,38 @@ def starts(folder: Path, sizes: list[int], repeat: int) -> None:
     )
     print(" inside the program: plain | refork | more |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|")
-    for name, script in _scripts(folder, sizes):
-        times = alternate(script, repeat)
+    for program in _programs(folder, sizes):
+        times = alternate(program, repeat)
         cells = [_pair(times, key) for key in ("wall", "cpu", "seconds")]
         plain, ours = times["plain"]["seconds"], times["refork"]["seconds"]
         more = f"{ours / plain - 1:+.1%}" if plain else "-"
-        print(f"| {name} | {' | '.join(cells)} | {more} |", flush=True)
+        print(f"| {program.name} | {' | '.join(cells)} | {more} |", flush=True)
 
 
-def _scripts(folder: Path, sizes: list[int]) -> Iterator[tuple[str, Path]]:
-    empty = folder / "empty.py"
-    empty.write_text(EMPTY)
-    yield "an empty script", empty
+def _programs(folder: Path, sizes: list[int]) -> Iterator[Program]:
+    yield _empty(folder)
     for size in sizes:
-        script = projects.generate(folder / f"project{size}", size).folder / "loading.py"
-        script.write_text(LOADING)
-        yield f"Django, {size:,} own modules, with checks", script
+        project = projects.generate(folder / f"project{size}", size).folder
+        name = f"Django, {size:,} own modules, with checks"
+        yield Program(name, _loading(project, "config.urls"), SETTINGS)
+    if not (BIN / "wagtail").exists():
+        print("Wagtail is not installed: left out", file=sys.stderr)
+        return
+    site = create(folder / "wagtail")
+    script = _loading(site, "mysite.urls")
+    yield Program("Wagtail's starter, with checks", script, "mysite.settings.dev")
+
+
+def _empty(folder: Path) -> Program:
+    script = folder / "empty.py"
+    script.write_text(EMPTY)
+    return Program("an empty script", script)
+
+
+def _loading(folder: Path, urls: str) -> Path:
+    script = folder / "loading.py"
+    script.write_text(LOADING.format(urls=urls))
+    return script
 
 
 def _pair(times: dict[str, dict[str, float]], key: str) -> str:
@@ -123,8 +150,8 @@ def _pair(times: dict[str, dict[str, float]], key: str) -> str:
 
 def part(folder: Path) -> None:
     """Print what refork adds to a program that does nothing else."""
-    script = folder / "empty.py"
-    plain, ours = run(PLAIN, script), run(REFORK, script)
+    program = _empty(folder)
+    plain, ours = run(PLAIN, program), run(REFORK, program)
     added = sorted(set(ours["modules"]) - set(plain["modules"]))
     own = [name for name in added if name.split(".")[0] == "refork"]
     others = [name for name in added if name not in own]

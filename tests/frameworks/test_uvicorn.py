@@ -25,10 +25,10 @@ def check_edits(live: Served) -> None:
     live.answers("body0 const0")
     live.edit("app.py", "body0", "body1")
     live.answers("body1 const0")
-    assert live.started()["gear"] == "graft", live.started()
+    assert live.started()["gear"] == "graft", live.started()["reason"]
     live.edit("app.py", "const0", "const1")
     live.answers("body1 const1")
-    assert live.started()["gear"] == "replay", live.started()
+    assert live.started()["gear"] == "replay", live.started()["reason"]
     assert len(live.all("start")) == 3
 
 

@@ -33,8 +33,8 @@ def facts(change):
     read, write = os.pipe()
     child = os.fork()
     if not child:
-        from refork.program.park import _restore_random
-        _restore_random(state)
+        from refork.program.forking import restore_random
+        restore_random(state)
         space = vars(modules["zoo"]) if "zoo" in modules else vars(modules["__main__"])
         exec(change, space)
         with os.fdopen(write, "wb") as out:
