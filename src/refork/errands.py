@@ -111,7 +111,7 @@ async def _said(channel: channels.Channel, answers: Collection[str], heard: Hear
         for fd in fds:
             os.close(fd)
         if message[0] == "awake":
-            line.send("go")
+            line.send("go", [])  # and no sockets
         elif message[0] in (*answers, "failed") and not said.done():
             said.set_result(message)
         else:

@@ -87,7 +87,7 @@ def begin(first: First, settings: Settings, target: Target, cwd: str) -> None:
     try:
         fields = _fields(target, first.hot, environ)
         first.started[1].send("resume", fields, fds=[theirs])
-        ours.send("go", fds=first.freshness.fds())
+        ours.send("go", [], fds=first.freshness.fds())
         first.program = ours
     except Gone:
         ours.close()  # root is gone: the supervisor finds out why
@@ -106,7 +106,6 @@ def _fields(
         "changed": {},
         "hot": dict(hot),
         "graft": False,
-        "held": [],
         "environ": dict(environ),
         "target": described(target),
     }

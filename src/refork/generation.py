@@ -115,12 +115,16 @@ class Generation:
         kernel.send_signal(self.pid, number)
         kernel.send_signal(self.pid, signal.SIGCONT)
 
-    def go(self, fds: Sequence[int] = ()) -> bool:
-        """Let it go, with the descriptors of `Freshness`; return whether it is there."""
+    def go(self, held: Sequence[tuple[int, str]], fds: Sequence[int] = ()) -> bool:
+        """Let it go; return whether it is there.
+
+        `held` are the families and addresses of the sockets that are held now, when the generation before
+        is gone: it may have begun to listen after this one was made. `fds` are those of `Freshness`.
+        """
         if self.going:
             return True
         self.going = True
-        return self.line.send("go", fds=fds)
+        return self.line.send("go", list(held), fds=fds)
 
     def kill(self) -> None:
         """End it at once."""

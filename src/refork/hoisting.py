@@ -345,9 +345,9 @@ class Hoisting:
         return {**fields, "hoist": wish, "twin": twin}
 
     def _situation(self) -> Situation:
-        """As a new generation would find it, but for its number, and without any sockets."""
+        """As a new generation would find it, but for its number."""
         now = self.sup.situation()
-        return replace(now, dirty=dict(now.dirty), number=self.sup.generation, held=[])
+        return replace(now, dirty=dict(now.dirty), number=self.sup.generation)
 
     def _branch(self, checkpoint: Checkpoint) -> Journal:
         journal = Journal()

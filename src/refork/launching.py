@@ -31,7 +31,6 @@ class Situation:
     dirty: Mapping[str, Change]
     number: int
     hot: Mapping[str, int]
-    held: list[tuple[int, str]]
     environ: Mapping[str, str]
     """Variables that the program is to have besides."""
     twins: Mapping[int, Parked]
@@ -160,7 +159,6 @@ class Launcher:
             "hot": now.hot,
             "graft": bool(plan.grafts),
             "twin": plan.twin or (checkpoint.twin if checkpoint is not None else 0),
-            "held": now.held,
             "environ": now.environ,
             "target": described(self.target),
         }

@@ -292,7 +292,6 @@ class Supervisor:
             self.dirty,
             self.generation + 1,
             self.hot.steps(),
-            self.holding.keys(),
             self.browser.environ,
             self.twins.parked(),
         )
@@ -321,7 +320,8 @@ class Supervisor:
         made.began = self._seen
         self.thinning.began()
         self.terminal.remember()
-        if not made.go(self.watching.freshness.fds() if made.line.channel.passes_fds else ()):
+        fds = self.watching.freshness.fds() if made.line.channel.passes_fds else ()
+        if not made.go(self.holding.keys(), fds):
             self.wake()
         self.readiness.expect(made)
 

@@ -118,9 +118,9 @@ class Verifying:
         return [first, exact]
 
     def _situation(self) -> Situation:
-        """As a new generation would find it, but for its number, and without any sockets."""
+        """As a new generation would find it, but for its number."""
         now = self.sup.situation()
-        return replace(now, dirty=dict(now.dirty), number=self.sup.generation, held=[])
+        return replace(now, dirty=dict(now.dirty), number=self.sup.generation)
 
     def _diverged(self, found: Divergence) -> None:
         """Say it, and have the main loop start the program cold."""

@@ -226,3 +226,32 @@ with socket.create_server(("127.0.0.1", 0)) as server:
         edit_begins.join(15)
         live.event("listening", generation=version)
     assert results == ["2", "3", "4"]
+
+
+LATE = (
+    RAW
+    + """
+import signal
+port = int(open("port").read())
+def serve(*_):
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", port), Handler)
+    if LOADED == 1:
+        os._exit(0)
+    server.serve_forever()
+if LOADED == 1:
+    signal.signal(signal.SIGTERM, serve)
+    socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler).serve_forever()
+serve()
+"""
+)
+
+
+def test_one_that_begins_while_the_next_generation_waits(start: Start) -> None:
+    """A save right after the start: the next one has been made when this one begins to listen."""
+    port = free_port()
+    live = start("app.py", app_py=LATE, port=str(port))
+    live.save("app.py", LATE.replace("LOADED = 1", "LOADED = 2"))
+    live.event("listening", generation=2)
+    assert len(live.all("listening", generation=1)) == 2
+    assert asked(("127.0.0.1", port), socket.AF_INET) == "2"
+    assert not live.all("error")

@@ -16,6 +16,13 @@ from refork.program.channel import Channel, Gone
 
 Message = tuple[Any, ...]
 
+FLOOD = 16
+"""Messages of observations, one after the other, by which a program is taken to be loading much."""
+
+PAUSE = 0.004
+"""Seconds between two looks at what such a program says. A message to somebody who waits for it costs the
+program several times what one costs to somebody who does not: it wakes another process."""
+
 
 class Line:
     """A channel whose messages are handed to `heard` as they come; `ended` is called once at its end."""
@@ -31,24 +38,39 @@ class Line:
         self._ended = ended
         self._loop = asyncio.get_running_loop()
         self._open = True
+        self._observed = 0
         channel.socket.setblocking(False)
         self._loop.add_reader(channel.fileno(), self._readable)
 
     def _readable(self) -> None:
-        self.drain()
+        observed = self.drain()
+        self._observed = self._observed + observed if observed else 0
+        if self._open and self._observed > FLOOD:
+            self._loop.remove_reader(self.channel.fileno())
+            self._loop.call_later(PAUSE, self._look)
 
-    def drain(self) -> None:
-        """Hand over all messages that wait."""
+    def _look(self) -> None:
+        if self.drain():
+            self._loop.call_later(PAUSE, self._look)
+        elif self._open:
+            self._observed = 0
+            self._loop.add_reader(self.channel.fileno(), self._readable)
+
+    def drain(self) -> int:
+        """Hand over all messages that wait; return how many of observations were the last of them."""
+        observed = 0
         while self._open:
             try:
                 message, fds = self.channel.receive()
             except BlockingIOError:
-                return
+                break
             except Gone:
                 self.close()
                 self._ended()
-                return
+                break
+            observed = observed + 1 if message[0] == "journal" else 0
             self._heard(message, fds)
+        return observed
 
     def send(self, *message: object, fds: Sequence[int] = ()) -> bool:
         """Send; return whether the other end is still there."""

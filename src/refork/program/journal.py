@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 import sys
-from time import monotonic
 
 from refork.program.channel import Channel, Gone
 
@@ -29,11 +28,7 @@ if TYPE_CHECKING:
     Fingerprint = tuple[int, ...] | None
 
 BATCH = 64
-"""Entries that may wait to be sent together."""
-
-LATEST = 0.010
-"""Seconds an entry may wait for others, while modules load one inside the other. Each message wakes the
-supervisor, which reads the files meanwhile."""
+"""Entries that are sent together at most."""
 
 VANISHED = (0, 0, 0, 0)
 """The fingerprint of a file that was found and then gone: it equals none, so that it counts as changed."""
@@ -95,9 +90,6 @@ class Journal:
         """Modules loaded so far: tells whether loading has gone on since the last checkpoint."""
         self.latest: tuple[str, Fingerprint] = ("", None)
         """The file that was loaded last, and its fingerprint."""
-        self.depth = 0
-        """How many modules are being loaded, one inside the other."""
-        self._sent = 0.0
         self._buffer: list[tuple[object, ...]] = []
         self._paths: dict[tuple[str, ...], int] = {}
         self._given: dict[tuple[object, ...], int] = {}
@@ -105,15 +97,17 @@ class Journal:
         self._swept = 0
 
     def note(self, *entry: object) -> None:
-        """Add an entry; it may wait a little to be sent. A lookup that found something waits for the load."""
+        """Add an entry, and send it at once: the program may wait for ever from here on, or be killed.
+
+        Only a lookup that found something waits for the load, and a module put in its place for the next.
+        """
         self._buffer.append(entry)
-        waits = self.depth or (entry[0] == "lookup" and entry[3])
-        if not waits or len(self._buffer) >= BATCH or monotonic() - self._sent > LATEST:
+        tag = entry[0]
+        if not (tag == "kept" or (tag == "lookup" and entry[3])):
             self.flush()
 
     def flush(self) -> None:
         """Send what waits."""
-        self._sent = monotonic()
         while self._buffer:
             batch: list[tuple[object, ...]] = []
             while self._buffer and len(batch) < BATCH:

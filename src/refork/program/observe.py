@@ -87,13 +87,7 @@ def _hook_source_loaders() -> None:
             original(self, module)
             return
         before_load(path, module.__name__)
-        journal.depth += 1
-        try:
-            original(self, module)
-        finally:
-            journal.depth -= 1
-            if not journal.depth:
-                journal.flush()
+        original(self, module)
         adapt(module)
 
     _replace(basics, "exec_module", exec_module)

@@ -65,7 +65,7 @@ class Start:
         self.hot: dict[str, int] = fields["hot"]
         """Files edited lately, each with the step that was edited first."""
         self.graft: bool = fields["graft"]
-        self.held: list[tuple[int, str]] = [tuple(key) for key in fields["held"]]
+        self.held: list[tuple[int, str]] = []
         """Families and addresses of the listening sockets that the supervisor holds."""
         self.environ: dict[str, str] = fields["environ"]
         self.target: dict[str, Any] = fields["target"]
@@ -342,7 +342,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
     for action in resumed:
         action(start)
     channel.send("awake")
-    _wait_for_go(channel)
+    _wait_for_go(start, channel)
     for action in let_go:
         action(start)
     if start.verify is not None:
@@ -355,7 +355,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
         hoist.begin(start.hoist, channel)
 
 
-def _wait_for_go(channel: Channel) -> None:
+def _wait_for_go(start: Start, channel: Channel) -> None:
     """The old generation is being stopped meanwhile; user code goes on only when it is gone."""
     try:
         message, fds = channel.receive()
@@ -363,6 +363,8 @@ def _wait_for_go(channel: Channel) -> None:
         os._exit(0)
     if message[0] != "go":
         os._exit(0)
+    held: Any = message[1]
+    start.held = [tuple(key) for key in held]
     for old in journal.fresh:
         if os.path.lexists(f"/proc/self/fd/{old}"):  # the program may have closed all it found
             os.close(old)

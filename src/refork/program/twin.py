@@ -145,9 +145,11 @@ class Stash:
         module = sys.modules.pop(held.name)
         sys.modules[held.name] = module
         self.kept += 1
-        if not self.held and not self._placing:
-            self.look_around(held.name)
-            park.ladder.ahead = 0
+        if not self._placing:
+            journal.flush()
+            if not self.held:
+                self.look_around(held.name)
+                park.ladder.ahead = 0
         return module
 
     def _again(self, held: Held, kind: str, value: Any) -> None:
