@@ -53,9 +53,10 @@ class Registered:
         return True
 
     def _begin_with(self, path: str, at: int) -> None:
-        """A file is as the program found it, unless it was touched since then."""
-        if _touched(path) < at:
-            self._seen[path] = files.fingerprint(path)
+        """A file is as the program found it, unless it was touched since then: one look tells both."""
+        now = files.fingerprint(path)
+        if now is not None and now[-1] < at:
+            self._seen[path] = now
         else:
             self._seen.pop(path, None)
 

@@ -115,8 +115,7 @@ def test_the_background_is_not_seen(live: Live) -> None:
     assert live.lines == ["up 1", "up 2"]
     assert live.path("starts").read_text() == "xx"
     assert len(live.all("listening")) == 2
-    started = live.all("start")[-1]["pid"]
-    assert started == live.all("ready")[-1]["pid"]
+    assert live.start(2)["pid"] == live.event("ready", generation=2)["pid"]
 
 
 def test_a_divergence_is_told_and_the_program_started_cold(live: Live, folder: Path) -> None:
