@@ -99,11 +99,14 @@ class Assets:
         """Whether a change of `path` is a refresh of the browser, and nothing more."""
         if self.sup.lineage.journal.latest(path) is not None:
             return False  # the program has it in itself
-        if self.sup.patterns.refreshes(path) or self.sup.registered.refreshes(path):
+        if self.sup.patterns.refreshes(path):
+            return True
+        if os.path.basename(path).startswith("."):
+            return False  # an editor's, or one that is about to be renamed
+        if self.sup.registered.refreshes(path):
             return True
         is_shown = os.path.splitext(path)[1].lower() in SHOWN
-        is_hidden = os.path.basename(path).startswith(".")
-        if not is_shown or is_hidden or os.path.dirname(path) not in self._folders:
+        if not is_shown or os.path.dirname(path) not in self._folders:
             return False
         wanted = self.sup.patterns.restarts(path) or self.sup.registered.concerns(path)
         return not wanted and not self.sup.lineage.journal.concerns(path)

@@ -67,7 +67,9 @@ class Served(Live):
         """Ask until the answer has `text`; return the seconds that took."""
         began = time.monotonic()
         self.wait(lambda: text in self.get(path), timeout, f"{text!r} in the answer of {path}")
-        return time.monotonic() - began
+        took = time.monotonic() - began
+        self.start(1)  # or refork may not have read the texts yet that an edit is compared with
+        return took
 
     def started(self) -> Event:
         """The event of the last start."""
