@@ -13,7 +13,10 @@ from .tree import Block, File, Tree, dotted
 
 Edit = Callable[["Editor", Tree], "Tree | None"]
 EDITS: list[tuple[int, Edit]] = []
-ABSENT = ("o_local.py", "o_opt.py", "o_settings_local.py", "o_pkg/extra.py")
+ABSENT = (
+    *("o_local.py", "o_opt.py", "o_settings_local.py", "o_pkg/extra.py"),
+    *("later/o_local.py", "later/o_opt.py"),
+)
 SHADOWS = ("fractions.py", "shlex.py", "early/o_a.py", "early/o_b.py", "early/json.py")
 
 

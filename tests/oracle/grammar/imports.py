@@ -222,6 +222,19 @@ def earlier_folder(c: Context) -> Made:
     return text + "if early not in sys.path:\n    sys.path.insert(0, early)\n", ()
 
 
+@fragment(3)
+def later_folder(c: Context) -> Made:
+    """A folder within the program's own, searched after it: what comes there may come in both."""
+    name = c.rng.choice(["o_local", "o_opt"])
+    text = "import os\nimport sys\n\nlater = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'later')\n"
+    text += "if later not in sys.path:\n    sys.path.append(later)\n"
+    return (
+        text
+        + f"try:\n    import {name}\n    print('/later/' in {name}.__file__)\nexcept ImportError:\n    pass\n",
+        (),
+    )
+
+
 @fragment(1)
 def run_by_path(c: Context) -> Made | None:
     names = [n for n in c.exports if "." not in n and n not in ("entry", dotted(c.path))]
