@@ -140,7 +140,7 @@ class _File:
         self.pairs = differ.pairs(
             differ.compile_quietly(old, path, level), differ.compile_quietly(new, path, level)
         )
-        self.functions = index().functions.get(path, [])
+        self.functions = index().functions(path)
         self.stepped = _codes_by_steps(old, path)
         self.changed = {(name, line) for name, line, _where in self.diff.changed}
 
@@ -285,9 +285,7 @@ class _File:
         """3.13 keeps a class's first line and the attributes its methods set."""
         for qualname, line, attributes in self.diff.renewed:
             found = [
-                owner
-                for module in self._modules()
-                for owner in index().classes.get((module, qualname), ())
+                owner for module in self._modules() for owner in index().classes(module, qualname)
             ]
             if len(found) != 1:
                 raise Refused(f"{self.name}: class {qualname} is not to be found")
