@@ -34,6 +34,8 @@ class Refused(Exception):
 
 
 _index: list[Index] = []
+_outdated: list[Index] = []
+"""Of the process this one was forked from: giving it up costs milliseconds, and waits until this one has parked."""
 _agreed: list[tuple[Any, CodeType]] = []
 _renewals: list[tuple[type, str, object]] = []
 _files: list[str] = []
@@ -44,6 +46,7 @@ _inherited: list[tuple[Key, Key, bool]] = []
 def index() -> Index:
     """The index of this process, made once: nothing later ever happens in a parked process."""
     if not _index:
+        _outdated.clear()
         _index.append(Index())
     return _index[0]
 
@@ -88,6 +91,7 @@ def apply(start: Any) -> None:
 
     The index is of the parked process: this one goes on, and will park later with more in it.
     """
+    _outdated.extend(_index)
     _index.clear()
     if not start.graft:
         return
@@ -247,9 +251,8 @@ class _File:
             raise Refused(f"{self.name}: lines moved, and {user} may have kept a line number")
         if self.path in index().traced:
             raise Refused(f"{self.name}: lines moved, and a traceback with them is kept")
-        for module in list(sys.modules.values()):
-            namespace = getattr(module, "__dict__", None) or {}
-            if namespace.get("__file__") == self.path and namespace.get("__warningregistry__"):
+        for module in index().modules(self.path):
+            if module.__dict__.get("__warningregistry__"):
                 raise Refused(f"{self.name}: lines moved, and a warning has kept one")
 
     def _line_user(self) -> str:
@@ -284,22 +287,13 @@ class _File:
     def _renew_classes(self) -> None:
         """3.13 keeps a class's first line and the attributes its methods set."""
         for qualname, line, attributes in self.diff.renewed:
-            found = [
-                owner for module in self._modules() for owner in index().classes(module, qualname)
-            ]
+            found = index().classes(self.path, qualname)
             if len(found) != 1:
                 raise Refused(f"{self.name}: class {qualname} is not to be found")
             if line is not None:
                 _renewals.append((found[0], "__firstlineno__", line))
             if attributes is not None:
                 _renewals.append((found[0], "__static_attributes__", attributes))
-
-    def _modules(self) -> list[str]:
-        return [
-            name
-            for name, module in list(sys.modules.items())
-            if getattr(module, "__file__", None) == self.path
-        ]
 
 
 def _codes_by_steps(source: bytes, path: str) -> set[CodeType]:
