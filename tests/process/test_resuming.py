@@ -197,3 +197,27 @@ def parent(pid: int) -> int:
         stat = Path(f"/proc/{pid}/stat").read_text()
         return int(stat.rpartition(")")[2].split()[1])
     return 0
+
+
+PROBES = """
+import socket
+kept = bytearray(b"x") * (200 << 20)
+def probe():
+    socket.socket().close()
+for number in range(4):
+    __import__(f"part{number}")
+    probe()
+print("up", flush=True)
+"""
+
+
+def test_a_probe_that_is_over_at_once_is_no_brink_again(folder: Path, start: Start) -> None:
+    """A fork of a large process costs tens of milliseconds, and libraries try sockets and databases out."""
+    (folder / "x.py").write_text(PROBES)
+    for number in range(4):
+        (folder / f"part{number}.py").write_text("")
+    live = start("x.py")
+    live.says("up")
+    assert 1 <= len(live.all("checkpoint", kind="brink")) <= 2, (
+        "the next one finds the first undone"
+    )

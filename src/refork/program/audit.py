@@ -6,7 +6,7 @@ import os
 import sys
 
 from refork.program import park, sockets
-from refork.program.barriers import barriers
+from refork.program.barriers import barriers, brinks, place_of_brink
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.journal import fingerprint, is_library, journal
@@ -67,8 +67,12 @@ def where() -> str:
 
 def brink(what: str) -> None:
     """The program is about to do what cannot be forked: the last moment for a checkpoint."""
-    if park.ladder.enabled() and park.ladder.moved_on():
-        park.take("brink", where())
+    ladder = park.ladder
+    if not (ladder.enabled() and ladder.moved_on()):
+        return
+    place = place_of_brink()
+    if (ladder.pays() or not brinks.is_passed(place)) and park.take("brink", where()):
+        brinks.add(place)
 
 
 def _on_thread(_args: tuple[Any, ...]) -> None:

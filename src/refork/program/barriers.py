@@ -10,6 +10,7 @@ import os
 import sys
 from time import monotonic
 
+from refork.program.journal import LIBRARY_FOLDERS, STANDARD_LIBRARY
 from refork.program.loops import loop_descriptors
 
 TYPE_CHECKING = False
@@ -240,4 +241,48 @@ def _renew_file(fd: int) -> None:
     os.close(again)
 
 
+class Brinks:
+    """Places that looked like the last moment for a checkpoint.
+
+    A program that connects to a database, opens a socket or starts a process may go on with it for good, or
+    have it closed a moment later: libraries try at import what the machine can do. Nobody knows beforehand, so
+    there is a checkpoint before the first time. If the next one meets no barrier, that place was passed, and
+    from then on it is worth no more than any other.
+    """
+
+    def __init__(self) -> None:
+        self._passed: set[str] = set()
+        self._open: list[str] = []
+        """Those since the last checkpoint, of which nobody knows yet."""
+
+    def add(self, place: str) -> None:
+        self._open.append(place)
+
+    def look(self, barrier: str) -> None:
+        """The process was looked at for barriers, and `barrier` was found, or ""."""
+        if not barrier:
+            self._passed.update(self._open)
+        self._open.clear()
+
+    def is_passed(self, place: str) -> bool:
+        """Whether what was done here before was soon undone."""
+        return place in self._passed
+
+
+def place_of_brink() -> str:
+    """`path:line` of the nearest frame that is neither refork's nor the standard library's."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and _is_means(frame):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+
+
+def _is_means(frame: Any) -> bool:
+    path = frame.f_code.co_filename
+    if str(frame.f_globals.get("__name__")).startswith("refork."):
+        return True
+    return path.startswith(STANDARD_LIBRARY) and not any(part in path for part in LIBRARY_FOLDERS)
+
+
 barriers = Barriers()
+brinks = Brinks()

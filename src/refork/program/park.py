@@ -156,6 +156,7 @@ def take(kind: str, at: str) -> bool:
     journal.quiet += 1
     try:
         reason = _barrier()
+        hazards.brinks.look(reason)
         if reason:
             _tell_barrier(at, reason)
             return False
