@@ -76,7 +76,7 @@ class Index:
         self._modules: dict[bytes, list[bytes]] = {}
         for name, module in list(sys.modules.items()):
             path = module.__dict__.get("__file__") if isinstance(module, MODULE) else None
-            if isinstance(path, str) and not is_library(path):
+            if isinstance(path, str) and isinstance(name, str) and not is_library(path):
                 self._modules.setdefault(_copied(path), []).append(_copied(name))
 
     def _add(
