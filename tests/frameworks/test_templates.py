@@ -84,6 +84,7 @@ def test_a_saved_template_is_served(start: Start, name: str) -> None:
     words, files = PROGRAMS[name]
     live = start(*words, files=files)
     live.answers("base0 page0 part0")
+    live.settle("templates/other.html")
     seen = ["base0", "page0", "part0"]
     for turn, part in enumerate(("base", "page", "part")):
         live.edit(f"templates/{part}.html", f"{part}0", f"{part}1")

@@ -155,6 +155,19 @@ class Live:
         replace(path, text)
         return path
 
+    def settle(self, name: str) -> None:
+        """Save a file until browsers are told: what they show is searched for when the program listens,
+        and that takes a moment."""
+        self.wait(lambda: self._is_told(name), 10, f"somebody looks at {name}")
+
+    def _is_told(self, name: str) -> bool:
+        self.save(name, os.urandom(4).hex())
+        try:
+            self.wait(lambda: self.all("refresh"), 0.3, "told")
+        except AssertionError:
+            return False
+        return True
+
     # Its end --------------------------------------------------------------------------------------
 
     def processes(self) -> list[int]:

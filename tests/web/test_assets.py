@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -61,26 +60,16 @@ def stayed(live: Live) -> bool:
 def test_what_browsers_show_is_refreshed(start: Start) -> None:
     names = ["static/site.css", "static/site.js", "static/deep/logo.png", "templates/page.html"]
     live = start({"serve.py": SERVER, **dict.fromkeys(names, "1")})
-    live.wait(lambda: settled(live, names[0]), 10, "the folder is searched")
+    live.settle(names[0])
     for name in names[1:]:
         live.save(name, "2")
         refreshed(live, name)
     assert stayed(live)
 
 
-def settled(live: Live, name: str) -> bool:
-    """Save until it is heard: the search is made when the program listens, and takes a moment."""
-    live.save(name, os.urandom(4).hex())
-    try:
-        live.wait(lambda: live.all("refresh"), 0.3, "heard")
-    except AssertionError:
-        return False
-    return True
-
-
 def test_a_new_folder_is_looked_into(start: Start) -> None:
     live = start({"serve.py": SERVER, "static/site.css": "1"})
-    live.wait(lambda: settled(live, "static/site.css"), 10, "the folder is searched")
+    live.settle("static/site.css")
     live.save("static/new/further.css", "1")
     refreshed(live, "static/new/further.css")
     live.save("static/new/further.css", "2")
@@ -90,7 +79,7 @@ def test_a_new_folder_is_looked_into(start: Start) -> None:
 
 def test_what_the_program_read_while_loading_restarts_it(start: Start) -> None:
     live = start({"serve.py": READS, "page.html": "1", "site.css": "1"})
-    live.wait(lambda: settled(live, "site.css"), 10, "the folder is searched")
+    live.settle("site.css")
     live.save("page.html", "2")
     live.start(2)
     page = str(live.path("page.html"))
@@ -108,7 +97,7 @@ def test_what_is_hidden_foreign_or_left_out_is_not(start: Start) -> None:
         "left/out.css": "1",
     }
     live = start(files, "--ignore", "left/**")
-    live.wait(lambda: settled(live, "site.css"), 10, "the folder is searched")
+    live.settle("site.css")
     for name in list(files)[2:]:
         live.save(name, "2")
     live.save("site.css", "last")
@@ -120,7 +109,7 @@ def test_what_is_hidden_foreign_or_left_out_is_not(start: Start) -> None:
 
 def test_refresh_names_further_files(start: Start) -> None:
     live = start({"serve.py": SERVER, "texts/a.md": "1"}, "--refresh", "texts/*.md")
-    live.wait(lambda: settled(live, "texts/a.md"), 10, "watched")
+    live.settle("texts/a.md")
     assert stayed(live)
 
 
@@ -132,7 +121,7 @@ def test_without_live_reload_nothing_is_refreshed_but_what_was_asked_for(start: 
         "*.md",
     )
     live.save("site.css", "2")
-    live.wait(lambda: settled(live, "a.md"), 10, "watched")
+    live.settle("a.md")
     told = {path for event in live.all("refresh") for path in event["files"]}
     assert told == {str(live.path("a.md"))}
 
@@ -144,7 +133,7 @@ def heard_of(live: Live, before: list[Event]) -> bool:
 def test_a_file_that_changes_all_the_time_is_given_up(start: Start) -> None:
     """Else a page that is written when it is asked for would be asked for without end."""
     live = start({"serve.py": SERVER, "report.html": "0", "site.css": "1"})
-    live.wait(lambda: settled(live, "site.css"), 10, "the folder is searched")
+    live.settle("site.css")
     for turn in range(1, 12):
         before = list(live.all("refresh"))
         live.save("report.html", str(turn))
@@ -161,6 +150,6 @@ def test_static_folders_of_serve(start: Start, tmp_path: Path) -> None:
     app = "def app(environ, start):\n    start('200 OK', [])\n    return [b'']\n"
     words = ("serve", "--bind", "127.0.0.1:0", "--static", f"/s={outside}", "app:app")
     live = start({"app.py": app}, words=words)
-    live.wait(lambda: settled(live, "../assets/app.wasm"), 10, "watched")
+    live.settle("../assets/app.wasm")
     assert live.all("refresh")[0]["files"] == [str(outside / "app.wasm")]
     assert stayed(live)
