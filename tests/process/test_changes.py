@@ -421,3 +421,22 @@ def test_a_file_that_stays_away_is_not_tried_again_and_again(folder: Path, start
     make("absent.py", "V = 'present'\n")(folder)
     live.says("present")
     assert len(live.all("start")) <= 4
+
+
+@pytest.mark.parametrize("strategy", ["auto", "restart"])
+def test_what_is_loaded_right_before_the_program_waits_for_ever(
+    folder: Path, start: Start, strategy: str
+) -> None:
+    """On a lock, or in the loop of a GUI: it says nothing any more, and has to have said all."""
+    make("x.py", "import waits\n")(folder)
+    make(
+        "waits.py",
+        "import one, two, three\nprint('up', three.V, flush=True)\n"
+        "import _thread\nlock = _thread.allocate_lock()\nlock.acquire()\nlock.acquire()\n",
+    )(folder)
+    for name in ("one", "two", "three"):
+        make(f"{name}.py", "V = 1\n")(folder)
+    live = start("x.py", options=["--strategy", strategy])
+    live.says("up 1")
+    live.save("three.py", "V = 2\n")
+    live.says("up 2")
