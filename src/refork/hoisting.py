@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from refork.core.dependents import Graph, Window, dependents, worthwhile
 from refork.core.journal import Checkpoint, Journal
 from refork.core.plan import Plan
 from refork.errands import Errands
-from refork.launching import Situation
 from refork.lineage import ANSWER, shown
 from refork.process.channel import Message, Parked
 from refork.program import channel as channels
@@ -341,13 +339,8 @@ class Hoisting:
         self, checkpoint: Checkpoint, wish: dict[str, Any], twin: int = 0
     ) -> dict[str, Any]:
         plan = Plan("resume", "", "replay", checkpoint.id, twin=twin)
-        fields = self.sup.launcher.fields(plan, self._situation())
+        fields = self.sup.launcher.fields(plan, self.sup.rehearsal())
         return {**fields, "hoist": wish, "twin": twin}
-
-    def _situation(self) -> Situation:
-        """As a new generation would find it, but for its number."""
-        now = self.sup.situation()
-        return replace(now, dirty=dict(now.dirty), number=self.sup.generation)
 
     def _branch(self, checkpoint: Checkpoint) -> Journal:
         journal = Journal()

@@ -296,6 +296,10 @@ class Supervisor:
             self.twins.parked(),
         )
 
+    def rehearsal(self) -> Situation:
+        """What a process starts from that finds something out in the place of the present generation."""
+        return replace(self.situation(), dirty=dict(self.dirty), number=self.generation)
+
     def _let_go(self, made: Generation, plan: Plan, changed: Sequence[str]) -> None:
         """Make the journal that of the new generation, and let it go."""
         self.generation = made.number

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from refork.core.divergence import Divergence, find
 from refork.core.plan import Plan
 from refork.errands import DEADLINE, Errands
 from refork.hoisting import Unequal
-from refork.launching import Situation
 from refork.lineage import shown
 from refork.process.channel import Message, Parked
 
@@ -99,7 +97,7 @@ class Verifying:
         root = self.sup.root.parked
         if checkpoint is None or parked is None or not isinstance(root, Parked):
             return [("gone",)]
-        now = self._situation()
+        now = self.sup.rehearsal()
         texts = {path: self.sup.dirty[path].text for path in plan.grafts}
         refusal = await self.sup.launcher.consider(parked, plan, now)
         if refusal:
@@ -116,11 +114,6 @@ class Verifying:
             root, {**fields, "verify": {"files": texts, "goal": goal}}, ANSWERS
         )
         return [first, exact]
-
-    def _situation(self) -> Situation:
-        """As a new generation would find it, but for its number."""
-        now = self.sup.situation()
-        return replace(now, dirty=dict(now.dirty), number=self.sup.generation)
 
     def _diverged(self, found: Divergence) -> None:
         """Say it, and have the main loop start the program cold."""

@@ -6,10 +6,10 @@ import os
 import sys
 
 from refork.program import park, sockets
-from refork.program.barriers import barriers, brinks, place_of_brink
+from refork.program.barriers import barriers, brinks
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
-from refork.program.journal import fingerprint, is_library, journal
+from refork.program.journal import fingerprint, is_library, is_standard, journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,10 +59,23 @@ def _by_import_system() -> bool:
 
 def where() -> str:
     """`path:line` of the user's or a library's statement that is being executed."""
+    return _nearest(_is_ours)
+
+
+def _cause() -> str:
+    """The same, but never a statement of the standard library: many different things are done by one of its."""
+    return _nearest(lambda frame: _is_ours(frame) or is_standard(frame.f_code.co_filename))
+
+
+def _nearest(is_passed: Callable[[Any], bool]) -> str:
     frame: Any = sys._getframe(1)
-    while frame is not None and str(frame.f_globals.get("__name__")).startswith("refork."):
+    while frame is not None and is_passed(frame):
         frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?:0"
+
+
+def _is_ours(frame: Any) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith("refork.")
 
 
 def brink(what: str) -> None:
@@ -70,9 +83,9 @@ def brink(what: str) -> None:
     ladder = park.ladder
     if not (ladder.enabled() and ladder.moved_on()):
         return
-    place = place_of_brink()
-    if (ladder.pays() or not brinks.is_passed(place)) and park.take("brink", where()):
-        brinks.add(place)
+    cause = _cause()
+    if (ladder.pays() or not brinks.is_passed(cause)) and park.take("brink", where()):
+        brinks.add(cause)
 
 
 def _on_thread(_args: tuple[Any, ...]) -> None:

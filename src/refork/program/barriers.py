@@ -10,7 +10,6 @@ import os
 import sys
 from time import monotonic
 
-from refork.program.journal import LIBRARY_FOLDERS, STANDARD_LIBRARY
 from refork.program.loops import loop_descriptors
 
 TYPE_CHECKING = False
@@ -267,21 +266,6 @@ class Brinks:
     def is_passed(self, place: str) -> bool:
         """Whether what was done here before was soon undone."""
         return place in self._passed
-
-
-def place_of_brink() -> str:
-    """`path:line` of the nearest frame that is neither refork's nor the standard library's."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and _is_means(frame):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
-
-
-def _is_means(frame: Any) -> bool:
-    path = frame.f_code.co_filename
-    if str(frame.f_globals.get("__name__")).startswith("refork."):
-        return True
-    return path.startswith(STANDARD_LIBRARY) and not any(part in path for part in LIBRARY_FOLDERS)
 
 
 barriers = Barriers()

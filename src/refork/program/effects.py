@@ -10,6 +10,7 @@ import gc
 import sys
 
 from refork.program import probes
+from refork.program.living import identity, namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,18 +100,7 @@ def independent() -> set[int]:
     return found
 
 
-def namespace(thing: Any) -> Any:
-    """Where an object keeps its attributes, asked of nobody."""
-    if issubclass(type(thing), type):
-        return type.__dict__["__dict__"].__get__(thing)
-    return object.__getattribute__(thing, "__dict__")
-
-
 # Contents ---------------------------------------------------------------------------------------------
-
-
-identity = object.__hash__
-"""Tells objects apart, as `id` does: but that raises an audit event each time, and a hook of ours is called."""
 
 
 def content(thing: Any) -> Content | None:

@@ -10,12 +10,14 @@ import _signal
 import os
 
 from refork.program.barriers import read_small
+from refork.program.frames import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
 
+@hidden  # as the next one: a Ctrl-C that has come is raised in here
 def block_signals() -> set[Any]:
     """Block all signals in this thread; return those that were blocked before.
 
@@ -25,12 +27,13 @@ def block_signals() -> set[Any]:
     before: set[Any] = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
     try:
         _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-    except BaseException:
+    except BaseException:  # whatever a handler raises
         unblock_signals(before)
         raise
     return before
 
 
+@hidden
 def unblock_signals(before: set[Any]) -> None:
     """Have again only those blocked that were; handlers of those that came meanwhile run, and may raise."""
     _signal.pthread_sigmask(_signal.SIG_SETMASK, before)

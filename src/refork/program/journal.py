@@ -50,6 +50,11 @@ def is_library(path: str) -> bool:
 _libraries: dict[str, bool] = {}
 
 
+def is_standard(path: str) -> bool:
+    """Whether a file belongs to the standard library, and not to a package installed below it."""
+    return path.startswith(STANDARD_LIBRARY) and not any(part in path for part in LIBRARY_FOLDERS)
+
+
 def fingerprint(path: str) -> Fingerprint:
     """Return (size, mtime, inode, ctime) of a file, times in nanoseconds, or None where there is none.
 

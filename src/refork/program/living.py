@@ -48,7 +48,7 @@ AROUND: tuple[Any, ...] = (FUNCTION, CELL, property, staticmethod, classmethod)
 """Types of what commonly stands between a name and a function."""
 
 identity = object.__hash__
-"""As `id`, which tells the audit hooks each time."""
+"""Tells objects apart, as `id` does: but that raises an audit event each time, and a hook of ours is called."""
 
 
 class Index:
@@ -67,31 +67,25 @@ class Index:
         """Files with a frame in a traceback that somebody keeps."""
         self.line_users: list[CodeType] = []
         """Code of functions that may read line numbers, whether or not it ever ran."""
-        functions: dict[str, list[bytes]] = {}
-        classes: dict[tuple[str, str], list[bytes]] = {}
-        for thing in gc.get_objects():
-            self._add(thing, functions, classes)
-        self._functions = {_copied(path): b"".join(them) for path, them in functions.items()}
-        self._classes = {_class_key(*key): b"".join(them) for key, them in classes.items()}
+        self._functions: dict[bytes, bytearray] = {}
+        self._classes: dict[bytes, bytearray] = {}
         self._modules: dict[bytes, list[bytes]] = {}
+        for thing in gc.get_objects():
+            self._add(thing)
         for name, module in list(sys.modules.items()):
             path = module.__dict__.get("__file__") if isinstance(module, MODULE) else None
             if isinstance(path, str) and isinstance(name, str) and not is_library(path):
                 self._modules.setdefault(_copied(path), []).append(_copied(name))
 
-    def _add(
-        self,
-        thing: Any,
-        functions: dict[str, list[bytes]],
-        classes: dict[tuple[str, str], list[bytes]],
-    ) -> None:
+    def _add(self, thing: Any) -> None:
         kind = type(thing)
         if kind is FUNCTION:
             name = thing.__code__.co_filename
             if not evidence.monitoring and names_lines(thing.__code__):
                 self.line_users.append(thing.__code__)
-            if _is_made_by(thing, name) and not is_library(name):
-                functions.setdefault(name, []).append(_packed(thing))
+            # what `exec` makes for the frame of a module is judged as a frame (`_check_in_progress`)
+            if not is_library(name) and thing.__code__.co_name != "<module>":
+                self._functions.setdefault(_copied(name), bytearray()).extend(_packed(thing))
         elif kind in GENERATORS:
             code = getattr(thing, GENERATORS[kind])
             self.suspended.setdefault(code.co_filename, code.co_name)
@@ -100,14 +94,14 @@ class Index:
             self.traced.setdefault(code.co_filename, code.co_name)
         elif sys.version_info >= (3, 13) and issubclass(kind, type):
             # not `isinstance`, which asks the thing itself: a weak proxy, or anything of the user's
-            own = _own(thing)
+            own = namespace(thing)
             if "__firstlineno__" in own:
-                key = (str(own.get("__module__")), thing.__qualname__)
-                classes.setdefault(key, []).append(_packed(thing))
+                key = _class_key(str(own.get("__module__")), thing.__qualname__)
+                self._classes.setdefault(key, bytearray()).extend(_packed(thing))
 
     def functions(self, path: str) -> list[FunctionType]:
         """The functions whose code is of the file `path`."""
-        return _found(self._functions.get(_copied(path), b""), self.modules(path))
+        return _found(bytes(self._functions.get(_copied(path), b"")), self.modules(path))
 
     def modules(self, path: str) -> list[ModuleType]:
         """The modules whose file is `path`, a file of the user's own."""
@@ -122,15 +116,11 @@ class Index:
         return [name.decode(*CODING) for name in self._modules.get(_copied(path), ())]
 
 
-def _is_made_by(function: FunctionType, path: str) -> bool:
-    """Whether a function is of the file `path`; what `exec` makes for the frame of a module is judged as a
-    frame (`graft._check_in_progress`)."""
-    code = function.__code__
-    return code.co_filename == path and code.co_name != "<module>"
-
-
-def _own(owner: type) -> dict[str, Any]:
-    return type.__dict__["__dict__"].__get__(owner)  # type: ignore[no-any-return]
+def namespace(thing: Any) -> Any:
+    """Where an object keeps its attributes, asked of nobody."""
+    if issubclass(type(thing), type):
+        return type.__dict__["__dict__"].__get__(thing)
+    return object.__getattribute__(thing, "__dict__")
 
 
 def _class_key(module: str, qualname: str) -> bytes:
@@ -162,22 +152,21 @@ def _within(modules: list[Any]) -> dict[bytes, Any]:
     while waiting:
         thing = waiting.pop()
         kind = type(thing)
-        is_class = issubclass(kind, type)
-        if not (is_class or kind in AROUND) or _packed(thing) in found:
-            continue
-        found[_packed(thing)] = thing
-        waiting += _own(thing).values() if is_class else gc.get_referents(thing)
-        if kind is FUNCTION:
-            waiting += _attributes(thing)
+        if (issubclass(kind, type) or kind in AROUND) and _packed(thing) not in found:
+            found[_packed(thing)] = thing
+            waiting += _inside(thing)
     return found
 
 
-def _attributes(function: Any) -> list[Any]:
-    """What a function has for attributes (`__wrapped__`, say); asking for its `__dict__` would make one."""
-    shared = (function.__globals__, function.__builtins__)
-    return [
-        value
-        for held in gc.get_referents(function)
-        if type(held) is dict and not any(held is one for one in shared)
-        for value in held.values()
-    ]
+def _inside(thing: Any) -> list[Any]:
+    """What a class or a function holds; of a function the attributes, too (`__wrapped__`, say), though not by
+    its `__dict__`: asking for that would make one."""
+    if issubclass(type(thing), type):
+        return list(namespace(thing).values())
+    inside = gc.get_referents(thing)
+    if type(thing) is FUNCTION:
+        shared = (thing.__globals__, thing.__builtins__)
+        for held in list(inside):
+            if type(held) is dict and not any(held is one for one in shared):
+                inside += held.values()
+    return inside

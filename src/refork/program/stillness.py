@@ -10,6 +10,7 @@ import gc
 import sys
 
 from refork.program import effects
+from refork.program.living import identity, namespace
 from refork.program.unseen import group
 
 TYPE_CHECKING = False
@@ -62,7 +63,7 @@ def _told(thing: Any) -> int:
     if issubclass(type(thing), dict):
         parts = [part for pair in dict.items(thing) for part in pair]
     elif issubclass(type(thing), type):
-        parts = [part for pair in effects.namespace(thing).items() for part in pair]
+        parts = [part for pair in namespace(thing).items() for part in pair]
     else:
         parts = gc.get_referents(thing)
     words = [
@@ -95,10 +96,10 @@ def _within(text: str, thing: Any, deep: int, known: set[int]) -> Iterator[tuple
 def _digest(thing: Any) -> int:
     """Tells at once that a namespace is just as it was, which most are; 0: it is none."""
     if issubclass(type(thing), type):
-        thing = effects.namespace(thing)
+        thing = namespace(thing)
     elif type(thing) is not dict:
         return 0
-    return hash((*map(effects.identity, thing), *map(effects.identity, thing.values())))
+    return hash((*map(identity, thing), *map(identity, thing.values())))
 
 
 def _content(thing: Any) -> Any:
@@ -106,7 +107,7 @@ def _content(thing: Any) -> Any:
     if type(thing) is not dict:
         return effects.content(thing)
     return tuple(
-        (key if type(key) is str else effects.identity(key), effects.identity(value))
+        (key if type(key) is str else identity(key), identity(value))
         for key, value in thing.items()
         if type(value) is not effects.MODULE and key != "__warningregistry__"
     )

@@ -118,7 +118,7 @@ class _File:
         self.found.append((where, f"class {owner.__qualname__}({bases})", 0))
         if id(owner) not in self.seen:
             self.seen.add(id(owner))
-            self._namespace(where, type.__dict__["__dict__"].__get__(owner))
+            self._namespace(where, living.namespace(owner))
 
     def _function(self, where: str, function: FunctionType) -> None:
         code = function.__code__
