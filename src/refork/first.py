@@ -98,7 +98,7 @@ def begin(first: First, settings: Settings, target: Target, cwd: str) -> None:
 def _fields(
     target: Target, hot: Mapping[str, int], environ: Mapping[str, str]
 ) -> dict[str, object]:
-    """What a first program is told (`program.park.Start`)."""
+    """What a first program is told (`program.ladder.Start`)."""
     return {
         "generation": 1,
         "next_id": 1,

@@ -12,6 +12,7 @@ import time
 
 from refork.program import park
 from refork.program.journal import journal
+from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def brink(at: str) -> None:
     """Take the deepest checkpoint here, if loading has gone on since the last one; `at` is
     `path:line`.
     """
-    if park.ladder.enabled() and park.ladder.moved_on():
+    if ladder.enabled() and ladder.moved_on():
         park.take("brink", at)
 
 

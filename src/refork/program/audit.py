@@ -10,6 +10,7 @@ from refork.program.barriers import barriers, brinks
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.journal import fingerprint, is_library, is_standard, journal
+from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,7 +81,6 @@ def _is_ours(frame: Any) -> bool:
 
 def brink(what: str) -> None:
     """The program is about to do what cannot be forked: the last moment for a checkpoint."""
-    ladder = park.ladder
     if not (ladder.enabled() and ladder.moved_on()):
         return
     cause = _cause()
@@ -95,6 +95,11 @@ def _on_thread(_args: tuple[Any, ...]) -> None:
         brink("starts a thread")
 
 
+def _on_database(args: tuple[Any, ...]) -> None:
+    if args[0] not in IN_MEMORY:
+        brink("connects to a database")
+
+
 def _on_mapping(_args: tuple[Any, ...]) -> None:
     brink("maps memory")
     barriers.mapped = True
@@ -104,7 +109,9 @@ def _brink_before(what: str) -> Callable[[tuple[Any, ...]], None]:
     return lambda _args: brink(what)
 
 
-READ_ONLY = os.O_RDONLY
+IN_MEMORY = (":memory:", b":memory:")
+"""What SQLite calls a database that nobody else sees, and that goes with the connection."""
+
 SKIPPED = ("/proc/", "/sys/", "/dev/")
 BYTECODE = (".pyc", ".pyo")
 
@@ -261,6 +268,6 @@ HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "_thread.start_joinable_thread": _on_thread,
     "time.sleep": lambda _args: journal.flush(),
     "socket.__new__": _brink_before("opens a socket"),
-    "sqlite3.connect": _brink_before("connects to a database"),
+    "sqlite3.connect": _on_database,
     "mmap.__new__": _on_mapping,
 }

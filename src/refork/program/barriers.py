@@ -8,7 +8,7 @@ from __future__ import annotations
 import _thread
 import os
 import sys
-from time import monotonic
+from time import monotonic, sleep
 
 from refork.program.loops import loop_descriptors
 
@@ -33,8 +33,12 @@ STDLIB_LOCKS = (
 )
 """Locks that Python renews in a forked child: whoever holds one then cannot release it."""
 
-ENDING = 0.02
-"""Seconds that a thread may take to go when it has been waited for."""
+ENDING = 0.2
+"""Seconds that a thread may take to go when it has been joined. It needs a processor for that, and on a busy
+machine waits for one; where the threads that are left are native ones and stay, this is lost once."""
+
+LOOK_AGAIN = 0.0005
+"""Seconds between two looks at a thread that goes; it may be waiting for the very processor that looks."""
 
 O_ACCMODE = os.O_RDONLY | os.O_WRONLY | os.O_RDWR
 
@@ -93,6 +97,7 @@ class Barriers:
             self.started = False
             until = monotonic() + ENDING
             while extra > 0 and monotonic() < until:
+                sleep(LOOK_AGAIN)
                 extra = task_count() - 1 - self.pool_threads - self.own_threads
         return f"{extra} other thread{'s' * (extra > 1)} running" if extra > 0 else ""
 

@@ -50,20 +50,7 @@ class Channel:
         data = pack(message)
         if len(data) > LARGEST:
             self._send_large(data, fds)
-        else:
-            self._send(data, fds)
-
-    def _send_large(self, data: bytes, fds: Sequence[int]) -> None:
-        """A message too large for a packet travels as a file in memory, whose descriptor comes last."""
-        body = os.memfd_create("refork-message")
-        try:
-            with open(body, "wb", closefd=False) as file:
-                file.write(data)
-            self._send(pack(("large", len(data))), [*fds, body])
-        finally:
-            os.close(body)
-
-    def _send(self, data: bytes, fds: Sequence[int]) -> None:
+            return
         try:
             if fds:
                 self.socket.sendmsg([data], _rights(fds), NO_SIGNAL)
@@ -73,6 +60,16 @@ class Channel:
             raise
         except OSError as error:
             raise Gone from error
+
+    def _send_large(self, data: bytes, fds: Sequence[int]) -> None:
+        """A message too large for a packet travels as a file in memory, whose descriptor comes last."""
+        body = os.memfd_create("refork-message")
+        try:
+            with open(body, "wb", closefd=False) as file:
+                file.write(data)
+            self.send("large", len(data), fds=[*fds, body])
+        finally:
+            os.close(body)
 
     def receive(self) -> tuple[tuple[object, ...], list[int]]:
         """Wait for a message; return it and the descriptors that came along.

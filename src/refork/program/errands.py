@@ -10,6 +10,7 @@ import os
 
 from refork.program import audit, park
 from refork.program.journal import journal
+from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def attempt(channel: Channel, action: Callable[[], None]) -> None:
 
 def here(at: str) -> Point:
     """The point of the program at `path:line`."""
-    running = tuple((one.steps.path, one.needs()) for one in park.ladder.running)
+    running = tuple((one.steps.path, one.needs()) for one in ladder.running)
     return journal.loads, running, at.rpartition(":")[0]
 
 
@@ -103,8 +104,8 @@ def stop_before_effects(stop: Callable[[str, str], None]) -> None:
     Kind "effect" is what would reach the world, "brink" what cannot be forked, "hidden" what cannot be
     compared.
     """
-    park.ladder.stop = stop
-    park.ladder.loads = -1  # so that every brink counts
+    ladder.stop = stop
+    ladder.loads = -1  # so that every brink counts
     _former.update(audit.HANDLERS)
     for event in (*EFFECTS, *HIDDEN, "open", "sqlite3.connect"):
         audit.HANDLERS[event] = _before(event, audit.HANDLERS.get(event), stop)
@@ -129,7 +130,7 @@ def _before(event: str, handler: Handler | None, stop: Callable[[str, str], None
         if event == "open":
             reaches = _writes(*args)
         elif event == "sqlite3.connect":
-            if args[0] in (":memory:", b":memory:"):
+            if args[0] in audit.IN_MEMORY:
                 return  # nobody else's, and gone with the connection
             reaches = True
         else:
@@ -146,8 +147,8 @@ def go_on() -> None:
     """Undo `stop_before_effects`."""
     audit.HANDLERS.clear()
     audit.HANDLERS.update(_former)
-    park.ladder.stop = None
-    park.ladder.loads = journal.loads
+    ladder.stop = None
+    ladder.loads = journal.loads
 
 
 def _writes(path: Any, mode: Any, flags: Any) -> bool:

@@ -47,6 +47,8 @@ LINE_NAMES = {
 FIRST_LINE = "__firstlineno__"
 """The same, of classes (3.13); the body of each class names it, too."""
 
+CLASSES_HAVE_LINES = sys.version_info >= (3, 13)
+
 HARMLESS = {"overload": "typing.py", "Logger.findCaller": "__init__.py"}
 """Functions of the standard library that read line numbers, and where a graft does no harm: `typing.overload`
 tells overloads of one name apart by theirs, and gives none away; logging takes the frame in a way that is seen."""
@@ -99,9 +101,8 @@ class Evidence:
     def executes(self, code: CodeType) -> None:
         """A module is about to run. Without `sys.monitoring` nothing is left later of its code."""
         if not self.monitoring:
-            for body in _bodies(code):
-                if names_lines(body):
-                    self.line_users.setdefault(body.co_filename, body.co_name)
+            for body in _naming_lines(code):
+                self.line_users.setdefault(body.co_filename, body.co_name)
 
     def stop(self) -> None:
         """Give `sys.monitoring` back: nothing is left of it in the program."""
@@ -146,7 +147,7 @@ class Evidence:
 def names_lines(code: CodeType) -> bool:
     """Whether a code object may read a line number somewhere."""
     names = code.co_names
-    if LINE_NAMES.isdisjoint(names) and (FIRST_LINE not in names or "__qualname__" in names):
+    if LINE_NAMES.isdisjoint(names) and not (CLASSES_HAVE_LINES and _names_first_line(names)):
         return False
     if code.co_filename.startswith(REFORK):
         return False
@@ -154,15 +155,25 @@ def names_lines(code: CodeType) -> bool:
     return known is None or not is_library(code.co_filename) or known not in code.co_filename
 
 
-def _bodies(code: CodeType) -> list[CodeType]:
-    """A module's code and the bodies of its classes, which run when it does."""
-    found = [code]
-    kind = type(code)
-    for body in found:
+def _names_first_line(names: tuple[str, ...]) -> bool:
+    return FIRST_LINE in names and "__qualname__" not in names
+
+
+def _naming_lines(code: CodeType) -> list[CodeType]:
+    """Those of a module's code and the bodies of its classes, which run when it does, that may read a line.
+
+    In one function and by local names, as it is called for each module and looks at all its constants.
+    """
+    suspects = []
+    bodies = [code]
+    kind, harmless = type(code), LINE_NAMES.isdisjoint
+    for body in bodies:
+        if not harmless(body.co_names):
+            suspects.append(body)
         for inner in body.co_consts:
             if type(inner) is kind and not inner.co_flags & OPTIMIZED:
-                found.append(inner)
-    return found
+                bodies.append(inner)
+    return [body for body in suspects if names_lines(body)]
 
 
 REFORK = os.path.dirname(os.path.dirname(__file__)) + os.sep

@@ -13,6 +13,7 @@ import sys
 from refork.core import codes, differ
 from refork.program import park
 from refork.program.evidence import Counters, evidence, key_of
+from refork.program.ladder import ladder
 from refork.program.living import Index
 from refork.program.steps import Steps, Unsteppable
 
@@ -274,7 +275,7 @@ class _File:
 
     def _check_frame(self, frame: Any) -> None:
         name = frame.f_code.co_name
-        running = next((r for r in park.ladder.running if r.steps.path == self.path), None)
+        running = next((r for r in ladder.running if r.steps.path == self.path), None)
         if name != "<module>" or running is None:
             raise Refused(f"{self.name}: {name} is still being executed")
         try:

@@ -95,7 +95,7 @@ class Journal:
         """Modules loaded so far: tells whether loading has gone on since the last checkpoint."""
         self.latest: tuple[str, Fingerprint] = ("", None)
         """The file that was loaded last, and its fingerprint."""
-        self._buffer: list[tuple[object, ...]] = []
+        self._waiting: list[tuple[object, ...]] = []
         self._paths: dict[tuple[str, ...], int] = {}
         self._given: dict[tuple[object, ...], int] = {}
         """The same by search paths as they were given, without relative ones."""
@@ -106,23 +106,25 @@ class Journal:
 
         Only a lookup that found something waits for the load, and a module put in its place for the next.
         """
-        self._buffer.append(entry)
+        self._waiting.append(entry)
         tag = entry[0]
-        if not (tag == "kept" or (tag == "lookup" and entry[3])):
+        if tag != "kept" and (tag != "lookup" or not entry[3]):
             self.flush()
 
     def flush(self) -> None:
         """Send what waits."""
-        while self._buffer:
-            batch: list[tuple[object, ...]] = []
-            while self._buffer and len(batch) < BATCH:
-                batch.append(self._buffer.pop(0))
-            self.tell("journal", batch)
+        while self._waiting:
+            # taken in one go: the handler of a signal may come here, too, and each entry is told once
+            taken, self._waiting = self._waiting, []
+            for start in range(0, len(taken), BATCH):
+                self._send("journal", taken[start : start + BATCH])
 
     def tell(self, *message: object, fds: Sequence[int] = ()) -> None:
         """Send a message after all entries so far. Without a supervisor it goes nowhere."""
-        if self._buffer and message[0] != "journal":
-            self.flush()
+        self.flush()
+        self._send(*message, fds=fds)
+
+    def _send(self, *message: object, fds: Sequence[int] = ()) -> None:
         channel = self.channel
         if channel is None:
             return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from time import monotonic
 
 from refork.adapters import table
 from refork.program import as_file, observe, park, sockets
@@ -15,6 +14,7 @@ from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.handover import block_signals, unblock_signals
 from refork.program.journal import fingerprint, journal
+from refork.program.ladder import Start, ladder
 from refork.program.steps import Silence, Steps, Unsteppable, compile_silently
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def begin(fd: int, mode: str, path_before: list[str]) -> None:
         journal.quiet -= 1
     else:
         message, fds = _receive(channel)
-        park.adopt(park.Start(message[1]), channel, fds)
+        park.adopt(Start(message[1]), channel, fds)
     run_target()
 
 
@@ -113,7 +113,7 @@ def _startup_files() -> list[tuple[str, tuple[int, ...] | None]]:
 @hidden
 def run_target() -> None:
     """Run the user's program as plain `python` would."""
-    start = park.ladder.start
+    start = ladder.start
     assert start is not None
     target = start.target
     observe.install()
@@ -122,7 +122,7 @@ def run_target() -> None:
     if start.forks:
         evidence.start()
     namespace = _fresh_main(target)
-    park.ladder.last = monotonic()
+    ladder.begin()
     if not _frames_below():
         _run(target, namespace)
     else:

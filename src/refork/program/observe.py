@@ -14,6 +14,7 @@ from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, task_count
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.journal import is_library, journal
+from refork.program.ladder import ladder
 from refork.program.running import Running, run
 from refork.program.steps import Silence, Steps, Unsteppable
 
@@ -21,6 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from refork.program.ladder import Start
 
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _external: Any = sys.modules["_frozen_importlib_external"]
@@ -111,7 +114,7 @@ def file_of(loader: Any) -> str:
 def before_load(path: str, name: str) -> None:
     """Record the load of `path`, and take a checkpoint before it where one is wanted."""
     hot = _is_hot(path) and not is_library(path)
-    if hot or park.ladder.due():
+    if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
         park.take("hot" if hot else "ladder", f"{path}:0")
     for action in loaded:
         action(path, name)
@@ -119,8 +122,14 @@ def before_load(path: str, name: str) -> None:
 
 
 def _is_hot(path: str) -> bool:
-    start = park.ladder.start
+    start = ladder.start
     return start is not None and path in start.hot
+
+
+def _is_hottest(path: str) -> bool:
+    """Whether this is the file edited last, and no guess: here the next edit is most likely."""
+    start = ladder.start
+    return start is not None and start.generation > 1 and next(reversed(start.hot)) == path
 
 
 @hidden
@@ -134,7 +143,7 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
     elif is_library(path):
         exec(_compile_again(loader, path) if _changed(path) else code, namespace)
     else:
-        steps = _steps(loader, path) if _is_hot(path) and park.ladder.enabled() else None
+        steps = _steps(loader, path) if _is_hot(path) and ladder.enabled() else None
         if steps is not None:
             run_steps(steps, namespace)
         else:
@@ -158,33 +167,33 @@ def _steps(loader: Any, path: str) -> Steps | None:
 def run_steps(steps: Steps, namespace: dict[str, Any]) -> None:
     """Run a module by steps, as one of the modules in progress."""
     running = Running(steps, namespace)
-    park.ladder.running.append(running)
+    ladder.running.append(running)
     try:
         run(running, _between_steps)
     finally:
-        park.ladder.running.remove(running)
+        ladder.running.remove(running)
 
 
 @hidden
 def _between_steps(running: Running) -> None:
     """Take a checkpoint between two statements, where it would save enough."""
-    if not park.ladder.enabled():
+    if not ladder.enabled():
         return
     index, steps = running.index, running.steps
     if index == 0 or index >= len(steps):
         return
     hot = _hot_step(steps.path) == index
-    if park.ladder.due() or ((hot or steps.calls(index)) and park.ladder.pays()):
+    if ladder.due() or (ladder.pays() if hot else steps.calls(index) and ladder.is_cheap()):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 
 
 def _hot_step(path: str) -> int:
-    start = park.ladder.start
+    start = ladder.start
     return start.hot.get(path, -1) if start is not None else -1
 
 
 def _changed(path: str) -> bool:
-    start = park.ladder.start
+    start = ladder.start
     return start is not None and path in start.changed
 
 
@@ -223,7 +232,7 @@ def _compile_again(loader: Any, path: str) -> Any:
     return code
 
 
-def _look_for_modules_again(_start: park.Start) -> None:
+def _look_for_modules_again(_start: Start) -> None:
     """What the import system remembers of folders may be older than the files that are there now.
 
     A folder that was missing stays missing for it (`sys.path_importer_cache`); one that changed within
@@ -250,7 +259,7 @@ def _data(loader: Any, path: str) -> Any:
         journal.quiet -= 1
 
 
-def _forget_stale_bytecode(start: park.Start) -> None:
+def _forget_stale_bytecode(start: Start) -> None:
     """Remove `.pyc` files that may hold an older text of a changed file: the processes of a pool,
     which are plain Python, would load it."""
     for path in start.changed:

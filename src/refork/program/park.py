@@ -19,115 +19,17 @@ from refork.program import barriers as hazards
 from refork.program import channel as channels
 from refork.program import loops
 from refork.program.channel import Channel, Gone
-from refork.program.forking import execute, fork, is_small, own_pages, random_state, restore_random
+from refork.program.forking import execute, fork, random_state, restore_random
 from refork.program.frames import hidden
 from refork.program.handover import block_signals, take_signals, unblock_signals
 from refork.program.journal import journal
+from refork.program.ladder import Start, ladder
 from refork.program.leaving import leave
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-    from refork.program.running import Running
-
-SHARE = 25
-"""A checkpoint is taken when at least this many times its price has passed since the last one: at most 4 %."""
-
-COPYING = 2.5e-6
-"""Seconds that each page of its own costs the program after a fork: where reference counts change, the page is
-copied. Measured on a program of 1,000 modules, 62 MB: 2.2 ms to fork, 37 to 50 ms in 10,500 page faults later."""
-
-SOONEST = 0.010
-"""Seconds between two checkpoints of the ladder, however cheap a fork is."""
-
-
-WORTH = 8
-"""A checkpoint of a large process between two statements is taken when so many times its price has passed."""
-
-
-class Start:
-    """How a program is to go on: what the supervisor says when it starts a generation."""
-
-    __slots__ = (
-        "changed", "environ", "forks", "generation", "graft", "held", "hoist", "hot", "next_id", "target",
-        "twin", "verify",
-    )  # fmt: skip
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self.generation: int = fields["generation"]
-        self.next_id: int = fields["next_id"]
-        self.forks: bool = fields["forks"]
-        """Whether checkpoints are to be taken."""
-        self.changed: dict[str, bytes | None] = fields["changed"]
-        """Files that changed, with their new text; None: gone, or no text."""
-        self.hot: dict[str, int] = fields["hot"]
-        """Files edited lately, each with the step that was edited first."""
-        self.graft: bool = fields["graft"]
-        self.held: list[tuple[int, str]] = []
-        """Families and addresses of the listening sockets that the supervisor holds."""
-        self.environ: dict[str, str] = fields["environ"]
-        self.target: dict[str, Any] = fields["target"]
-        self.verify: dict[str, Any] | None = fields.get("verify")
-        """What is asked of a process that is only to be compared with another (see `verify`)."""
-        self.hoist: dict[str, Any] | None = fields.get("hoist")
-        """What is asked of a process by which a twin is made (see `hoist`)."""
-        self.twin: int = fields.get("twin", 0)
-        """The twin whose modules are still as they would be loaded now; 0: none is."""
-
-
-class Ladder:
-    """What this process knows of the checkpoints beneath it."""
-
-    def __init__(self) -> None:
-        self.start: Start | None = None
-        self.next_id = 0
-        self.last = 0.0
-        """When the last checkpoint was taken, on the monotonic clock."""
-        self.loads = 0
-        """How many modules were loaded at the last checkpoint."""
-        self.price = 0.001
-        """Seconds the last checkpoint cost, what it makes the program copy later included."""
-        self.ahead = 0
-        """The twin whose modules are not all in their place yet; 0: none."""
-        self.running: list[Running] = []
-        """Modules in progress that run by steps, outermost first."""
-        self.statuses: dict[int, int] = {}
-        """How children of a parked process ended that nobody has asked about."""
-        self.stop: Callable[[str, str], None] | None = None
-        """Called with kind and place of each checkpoint that might be taken, where none is."""
-        self.thread = _thread.get_ident()
-        """The thread the program began in; a fork leaves its identity as it is (pthread_self(3))."""
-        self.told: set[str] = set()
-        """Reasons not to fork that were told: each is told once a generation."""
-
-    def enabled(self) -> bool:
-        start = self.start
-        return (
-            start is not None
-            and start.forks
-            and journal.loading  # a program that serves has a socket for good
-            and os.getpid() == journal.pid
-        )
-
-    def due(self) -> bool:
-        """Whether enough time has passed for another checkpoint of the ladder."""
-        since = time.monotonic() - self.last
-        return self.stop is not None or (since > SOONEST and since > SHARE * self.price)
-
-    def moved_on(self) -> bool:
-        """Whether loading has gone on since the last checkpoint."""
-        return journal.loads > self.loads or time.monotonic() - self.last > SOONEST
-
-    def pays(self) -> bool:
-        """Whether a checkpoint between two statements saves enough for its price: that of a small process
-        is next to nothing."""
-        since = time.monotonic() - self.last
-        return self.moved_on() and (since > WORTH * self.price or is_small())
-
-
-ladder = Ladder()
 
 resumed: list[Callable[[Start], None]] = []
 """What is to be done in a resumed process before user code goes on."""
@@ -167,9 +69,7 @@ def take(kind: str, at: str) -> bool:
         except (OSError, RuntimeError) as error:
             _tell_barrier(at, f"a fork failed: {error}")
             return False
-        ladder.last = time.monotonic()
-        ladder.price = min(ladder.last - began, 0.1) + own_pages() * COPYING
-        ladder.loads = journal.loads
+        ladder.taken(time.monotonic() - began)
         return True
     finally:
         journal.quiet -= 1
@@ -331,8 +231,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
     ladder.statuses.clear()
     ladder.start = start
     ladder.next_id = start.next_id
-    ladder.last = time.monotonic()
-    ladder.told = set()
+    ladder.begin()
     hazards.barriers.ours = {channel.fileno(), *held}
     os.environ["REFORK_GENERATION"] = str(start.generation)
     os.environ.update(start.environ)

@@ -156,7 +156,7 @@ def _take_back(socket: Any, address: Any) -> bool:
 
 
 def _held() -> list[tuple[int, str]]:
-    from refork.program.park import ladder
+    from refork.program.ladder import ladder
 
     return [] if ladder.start is None else ladder.start.held
 

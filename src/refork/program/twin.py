@@ -14,12 +14,14 @@ import sys
 from refork.program import effects, park, sockets
 from refork.program.frames import hidden
 from refork.program.journal import journal
+from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from refork.program.ladder import Start
     from refork.program.stillness import Stillness
 
     Event = tuple[str, Any]
@@ -118,7 +120,7 @@ class Stash:
             return self._place(held, spec)
 
         _bootstrap._load_unlocked = load
-        park.ladder.ahead = self.number if self.held else 0
+        ladder.ahead = self.number if self.held else 0
 
     def drop(self) -> None:
         """Forget everything: what is imported from now on is loaded."""
@@ -126,7 +128,7 @@ class Stash:
             _bootstrap._load_unlocked = self._original
         self.number, self.held, self.registries = 0, {}, []
         self._original = self.stillness = None
-        park.ladder.ahead = 0
+        ladder.ahead = 0
 
     def _place(self, held: Held, spec: Any) -> Any:
         """What `_load_unlocked` does, but for the loading."""
@@ -149,7 +151,7 @@ class Stash:
             journal.flush()
             if not self.held:
                 self.look_around(held.name)
-                park.ladder.ahead = 0
+                ladder.ahead = 0
         return module
 
     def _again(self, held: Held, kind: str, value: Any) -> None:
@@ -200,7 +202,7 @@ class Stash:
 stash = Stash()
 
 
-def _settle(start: park.Start) -> None:
+def _settle(start: Start) -> None:
     """In a resumed process: what is held is of use as long as it is what would be loaded now."""
     if start.twin != stash.number:
         stash.drop()

@@ -11,7 +11,8 @@ import os
 import sys
 
 from refork.core import differ
-from refork.program import errands, graft, living, park
+from refork.program import errands, graft, living
+from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def begin(wish: dict[str, Any], channel: Channel) -> None:
     if wish["goal"] is None:
         _tell(wish, channel)
     goal = errands.point(wish["goal"])
-    park.ladder.stop = lambda _kind, at: _stop(errands.here(at), goal, wish, channel)
+    ladder.stop = lambda _kind, at: _stop(errands.here(at), goal, wish, channel)
 
 
 def _stop(here: Point, goal: Point, wish: dict[str, Any], channel: Channel) -> None:
