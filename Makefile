@@ -20,7 +20,7 @@ PIP    := -m pip --disable-pip-version-check --quiet
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(DEMO) ## a real Wagtail site under refork, edited and served again (KEEP=1 leaves it running)
+demo: $(DEMO) compiled ## a real Wagtail site under refork, edited and served again (KEEP=1 leaves it running)
 	@$(BIN)/python -m demo $(if $(KEEP),--keep)
 
 test: $(READY) ## install what is needed and run every test
@@ -52,7 +52,7 @@ format: $(READY) ## let ruff put the code in order
 map: ## write the map of the code into CONTRIBUTING.md
 	$(PYTHON) scripts/map-code
 
-bench: $(BENCH) ## everything that is measured, as Markdown tables (about an hour)
+bench: $(BENCH) compiled ## everything that is measured, as Markdown tables (about an hour)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.idle
 	$(BIN)/python -m benchmarks.steady
@@ -63,11 +63,11 @@ bench: $(BENCH) ## everything that is measured, as Markdown tables (about an hou
 	$(BIN)/python -m benchmarks.reload --sizes 10,100,1000,5000
 	$(BIN)/python -m benchmarks.reload --sizes 100 --tools all --edits body
 
-figures: $(BENCH) ## measure save to served, and write the table of the README
+figures: $(BENCH) compiled ## measure save to served, and write the table of the README
 	$(BIN)/python -m benchmarks.reload --sizes 10,100,1000 --json $(VENV)/figures.json
 	$(BIN)/python -m benchmarks.figures $(VENV)/figures.json
 
-bench-quick: $(BENCH) ## the same in three minutes, on small projects
+bench-quick: $(BENCH) compiled ## the same in three minutes, on small projects
 	$(BIN)/python -m benchmarks.overhead --repeat 3
 	$(BIN)/python -m benchmarks.reload --sizes 10,100 --repeat 3
 
@@ -76,6 +76,11 @@ load: $(READY) ## nothing refused, reset or stale under load (LOAD_RELOADS=1000 
 
 oracle: $(READY) ## tens of thousands of random edits, each compared with a cold start (hours)
 	ORACLE_EDITS=$${ORACLE_EDITS:-20000} $(BIN)/python -m pytest -q --timeout 0 $(ARGS) tests/oracle
+
+# What is installed editable is not compiled, and never will be where PYTHONDONTWRITEBYTECODE is set.
+.PHONY: compiled
+compiled: | $(BIN)/python
+	@$(BIN)/python -m compileall -q src
 
 install: $(READY) ## only create .venv with refork and its development tools
 

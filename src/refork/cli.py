@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -217,6 +216,8 @@ def _run(request: Request, cwd: str) -> int:
 
 def remarks(settings: Settings, environ: Mapping[str, str], cwd: str) -> list[str]:
     """What is not wrong, yet hardly meant: a line for each."""
+    import glob  # not before the program has been started
+
     lines = []
     for pattern in settings.watch:
         if next(glob.iglob(os.path.join(cwd, pattern), recursive=True), None) is None:

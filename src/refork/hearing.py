@@ -62,6 +62,9 @@ class Hearing:
     def _on_going(self, program: Generation, message: Message, fds: list[int]) -> None:
         program.follow(int(message[1]), program.parent, message[2])
 
+    def _on_passed(self, program: Generation, message: Message, fds: list[int]) -> None:
+        self.sup.thinning.passed(message[1])
+
     def _on_barrier(self, program: Generation, message: Message, fds: list[int]) -> None:
         self.sup.lineage.barrier(str(message[1]), str(message[2]))
         self.sup.emit("barrier", at=message[1], reason=message[2])

@@ -77,6 +77,11 @@ class Thinning:
             void = self._drop(surplus(self.ladder(), None, MOST), f"more than {MOST} checkpoints")
             self.sup.lineage.background(self.dismiss(void))
 
+    def passed(self, numbers: list[int]) -> None:
+        """What these were taken before did not come to stay: they save too little for what they cost."""
+        void = self._drop(numbers, "what it was taken before is over")
+        self.sup.lineage.background(self.dismiss(void))
+
     def price(self, number: int) -> Price:
         return self._prices.setdefault(number, Price(time.monotonic(), 0.0))
 
@@ -162,6 +167,8 @@ class Thinning:
 
     async def dismiss(self, void: Sequence[Parked]) -> None:
         """Let parked processes go, deepest first, and have their parents wait for them."""
+        if not void:
+            return
         for parked in sorted(void, key=lambda parked: -parked.id):
             self.leaving.add(parked.pid)
             parked.tell("dismiss")

@@ -118,6 +118,7 @@ class Parked:
         self, *message: object, fds: Sequence[int] = (), timeout: float
     ) -> Message | None:
         """Ask, and return the answer; None when the process is gone or does not answer within `timeout` seconds."""
+        self._wake()  # it may owe somebody else an answer
         async with self._turn:
             if not self._send(message, fds):
                 return None
@@ -146,8 +147,12 @@ class Parked:
         self._send(message)
 
     def _send(self, message: Message, fds: Sequence[int] = ()) -> bool:
-        kernel.send_signal(self.pid, signal.SIGCONT)  # somebody may have stopped it
+        self._wake()
         return self.line.send(*message, fds=fds)
+
+    def _wake(self) -> None:
+        """Somebody may have stopped it."""
+        kernel.send_signal(self.pid, signal.SIGCONT)
 
     def close(self) -> None:
         self.alive = False

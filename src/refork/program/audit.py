@@ -83,9 +83,9 @@ def brink(what: str) -> None:
     """The program is about to do what cannot be forked: the last moment for a checkpoint."""
     if not (ladder.enabled() and ladder.moved_on()):
         return
-    cause = _cause()
+    cause, number, start = _cause(), ladder.next_id, ladder.start
     if (ladder.pays() or not brinks.is_passed(cause)) and park.take("brink", where()):
-        brinks.add(cause)
+        brinks.add(cause, number if ladder.start is start else 0)
 
 
 def _on_thread(_args: tuple[Any, ...]) -> None:

@@ -245,28 +245,50 @@ def _renew_file(fd: int) -> None:
     os.close(again)
 
 
+SOON = 0.002
+"""Seconds after a checkpoint in haste when it may be seen first whether there was reason for it."""
+
+
 class Brinks:
     """Places that looked like the last moment for a checkpoint.
 
     A program that connects to a database, opens a socket or starts a process may go on with it for good, or
     have it closed a moment later: libraries try at import what the machine can do. Nobody knows beforehand, so
-    there is a checkpoint before the first time. If the next one meets no barrier, that place was passed, and
-    from then on it is worth no more than any other.
+    there is a checkpoint before the first time. If no barrier is met later on, that place was passed, and from
+    then on it is worth no more than any other.
     """
 
     def __init__(self) -> None:
+        self.taken: list[int] = []
+        """Checkpoints that were taken at those places of which nobody knows yet."""
         self._passed: set[str] = set()
         self._open: list[str] = []
-        """Those since the last checkpoint, of which nobody knows yet."""
+        """Those places."""
+        self._wait = 0.0
+        self._next_look = 0.0
 
-    def add(self, place: str) -> None:
+    def add(self, place: str, checkpoint: int) -> None:
+        """A checkpoint was taken at a place; 0: an earlier one was resumed there."""
         self._open.append(place)
+        if checkpoint:
+            self.taken.append(checkpoint)
+            self._wait = SOON
+            self._next_look = monotonic() + SOON
+
+    def is_time_to_look(self) -> bool:
+        """Whether one of these checkpoints may have turned out to be for nothing: asked ever less often."""
+        if not self.taken or monotonic() < self._next_look:
+            return False
+        self._wait *= 2
+        self._next_look = monotonic() + self._wait
+        return True
 
     def look(self, barrier: str) -> None:
-        """The process was looked at for barriers, and `barrier` was found, or ""."""
+        """There will be another checkpoint, unless a `barrier` was found."""
         if not barrier:
             self._passed.update(self._open)
         self._open.clear()
+        self.taken.clear()
 
     def is_passed(self, place: str) -> bool:
         """Whether what was done here before was soon undone."""

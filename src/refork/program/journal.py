@@ -114,10 +114,11 @@ class Journal:
     def flush(self) -> None:
         """Send what waits."""
         while self._waiting:
-            # taken in one go: the handler of a signal may come here, too, and each entry is told once
-            taken, self._waiting = self._waiting, []
-            for start in range(0, len(taken), BATCH):
-                self._send("journal", taken[start : start + BATCH])
+            # one by one: the handler of a signal may come here in between, and each is told once
+            batch: list[tuple[object, ...]] = []
+            while self._waiting and len(batch) < BATCH:
+                batch.append(self._waiting.pop(0))
+            self._send("journal", batch)
 
     def tell(self, *message: object, fds: Sequence[int] = ()) -> None:
         """Send a message after all entries so far. Without a supervisor it goes nowhere."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from refork.program.running import Running
 
-COARSE = 0.04
+COARSE = 0.03
 """Share of a generation's time that checkpoints may cost, for one of no particular place to be taken."""
 
 LIKELY = 0.10
@@ -101,12 +101,13 @@ class Ladder:
         self._spent = self._unaffordable = 0.0
         self.told = set()
 
-    def taken(self, seconds: float) -> None:
-        """A checkpoint was taken, in so many seconds."""
-        self._forking = min(seconds, 0.1)
-        self._spent += self._price()
-        self._last = time.monotonic()
+    def taken(self, began: float) -> None:
+        """There is a checkpoint here, which was begun then: by this generation, or by one before."""
         self.loads = journal.loads
+        if began >= self._began:
+            self._last = time.monotonic()
+            self._forking = min(self._last - began, 0.1)
+            self._spent += self._price()
 
     def enabled(self) -> bool:
         start = self.start
@@ -126,6 +127,10 @@ class Ladder:
             return False
         self._unaffordable = self._began + (self._spent + self._price()) / COARSE
         return now >= self._unaffordable
+
+    def is_within(self) -> bool:
+        """Whether all of them together have cost no more than coarse ones may."""
+        return self._spent <= COARSE * (time.monotonic() - self._began)
 
     def affords(self) -> bool:
         """Whether one in a likely place is."""

@@ -7,7 +7,7 @@ import os
 import sys
 
 from refork.adapters import table
-from refork.program import as_file, observe, park, sockets
+from refork.program import observe, park, sockets
 from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
@@ -242,11 +242,12 @@ def execute_entry(
     except (SyntaxError, ValueError) as error:
         refused = type(error)
     if refused is not None:  # outside of what handles the error, which would be told as its context
+        run = _file_runner()
         if refused is ValueError:
-            as_file.run(source, path, namespace)
+            run(source, path, namespace)
         else:
             with Silence():  # its warnings have been shown
-                as_file.run(source, path, namespace)
+                run(source, path, namespace)
         return
     try:
         steps = Steps(source, path)
@@ -258,6 +259,16 @@ def execute_entry(
     else:
         del code
         observe.run_steps(steps, namespace)
+
+
+def _file_runner() -> Callable[[bytes, str, dict[str, Any]], None]:
+    """`as_file.run`, which few programs need."""
+    journal.quiet += 1
+    try:
+        from refork.program import as_file
+    finally:
+        journal.quiet -= 1
+    return as_file.run
 
 
 @hidden

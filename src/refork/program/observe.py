@@ -10,7 +10,7 @@ import os
 import sys
 
 from refork.program import audit, park
-from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, task_count
+from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, brinks, task_count
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.journal import is_library, journal
@@ -116,6 +116,8 @@ def before_load(path: str, name: str) -> None:
     hot = _is_hot(path) and not is_library(path)
     if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
         park.take("hot" if hot else "ladder", f"{path}:0")
+    elif brinks.is_time_to_look():
+        park.look_back()
     for action in loaded:
         action(path, name)
     journal.load(path, name)

@@ -69,8 +69,21 @@ def take(kind: str, at: str) -> bool:
         except (OSError, RuntimeError) as error:
             _tell_barrier(at, f"a fork failed: {error}")
             return False
-        ladder.taken(time.monotonic() - began)
+        ladder.taken(began)
         return True
+    finally:
+        journal.quiet -= 1
+
+
+def look_back() -> None:
+    """Let go of checkpoints that were taken in haste, and for nothing, if they cost too much as they are:
+    when a parked process is gone, nothing that it shared is copied any more."""
+    journal.quiet += 1
+    try:
+        if not _barrier():
+            if not ladder.is_within():
+                journal.tell("passed", hazards.brinks.taken)
+            hazards.brinks.look("")
     finally:
         journal.quiet -= 1
 
