@@ -30,6 +30,9 @@ SHARED = LEAVES | {"refork.core"}
 BOTH_ENDS = {f"refork.program.{name}" for name in ("channel", "frames", "journal", "sockets")}
 """Of the program's part, what the supervisor uses too: what both ends must agree on."""
 
+OUTER = {*SHARED, *BOTH_ENDS, "refork.process"}
+"""What most rooms of the supervisor's build upon."""
+
 MAY_IMPORT: dict[str, set[str]] = {
     # the pure middle
     "errors": set(),
@@ -43,12 +46,29 @@ MAY_IMPORT: dict[str, set[str]] = {
     "serve": {"refork.serve", "refork.adapters", "refork.program.api"},
     # what programs import; everything in it is imported when it is called
     "": {"refork.around", "refork.program"},
-    # the supervisor's rooms
-    "process": {*SHARED, *BOTH_ENDS, "refork", "refork.process", "refork.target"},
+    # the supervisor's rooms, each of which knows those above it
+    "process": {*OUTER, "refork", "refork.target"},
     "watch": {*SHARED, "refork.watch"},
-    "web": {*SHARED, "refork.web", "refork.adapters.loopback"},
+    "web": {*SHARED, "refork.web", "refork.settings", "refork.adapters.loopback"},
+    "sockets": {*OUTER, "refork.sockets", "refork.web"},
+    "ladder": {*OUTER, "refork.ladder"},
+    "twins": {*OUTER, "refork.twins", "refork.ladder"},
+    "generations": {*OUTER, "refork.generations", "refork.ladder", "refork.target"},
+    "files": {
+        *OUTER,
+        *("refork.files", "refork.generations", "refork.sockets", "refork.watch", "refork.web"),
+        *("refork.settings", "refork.target"),
+    },
+    "supervisor": {
+        *OUTER,
+        *("refork.supervisor", "refork.files", "refork.generations", "refork.ladder"),
+        *("refork.sockets", "refork.twins", "refork.web"),
+        *("refork.report", "refork.settings", "refork.target"),
+    },
+    "commands": {*OUTER, "refork.commands", "refork.settings", "refork.watch"},
 }
-"""What each room may import of refork's own: names of modules, or of packages with all in them."""
+"""What each room may import of refork's own: names of modules, or of packages with all in them. What is
+imported for the type checker does not count: collaborators of the supervisor are given it whole."""
 
 NOT_THE_PROGRAMS = {"refork.program", "refork.adapters", "refork.serve"}
 """What the files beside the rooms may not import, BOTH_ENDS apart: it runs elsewhere."""
@@ -143,9 +163,12 @@ def test_importing_the_package_imports_nothing_of_it() -> None:
 
 def test_only_the_command_line_imports_the_supervisor() -> None:
     importers = {
-        name for name, path in SOURCES for _, found in imports(path) if found == "refork.supervisor"
+        name
+        for name, path in SOURCES
+        for _, found in imports(path)
+        if found.startswith("refork.supervisor") and room(name) != "supervisor"
     }
-    assert importers <= {"refork.cli", "refork.serve", "refork"}
+    assert importers == {"refork.cli"}
 
 
 CORE = [(name, path) for name, path in SOURCES if room(name) == "core"]

@@ -196,7 +196,7 @@ def _run(request: Request, cwd: str) -> int:
     except UsageError:
         _settings(request, cwd)  # what is wrong there is said first
         raise
-    from refork import first
+    from refork.supervisor import first
 
     begun = first.start_root(target)
     try:
@@ -209,7 +209,7 @@ def _run(request: Request, cwd: str) -> int:
     first.begin(begun, settings, target, cwd)
     for line in remarks(settings, os.environ, cwd):
         bus.message(line)
-    from refork.supervisor import supervise
+    from refork.supervisor.loop import supervise
 
     return supervise(settings, target, bus, begun)
 
@@ -253,7 +253,7 @@ def target_of(request: Request, cwd: str) -> Target:
 def _explain(request: Request) -> int:
     if request.module is not None or len(request.words) > 1:
         raise UsageError("explain: name one file, or none for an overview")
-    from refork.explain import explain
+    from refork.commands.explain import explain
 
     return explain(request.words[0] if request.words else None, print)
 
@@ -261,7 +261,7 @@ def _explain(request: Request) -> int:
 def _doctor(request: Request, settings: Settings) -> int:
     if request.module is not None or request.words:
         raise UsageError("doctor: takes no target; call it as refork doctor")
-    from refork.doctor import examine
+    from refork.commands.doctor import examine
 
     return examine(settings, print)
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from refork import doctor
-from refork.doctor import Finding
+from refork.commands import doctor
+from refork.commands.doctor import Finding
 from refork.settings import Settings
 from refork.watch.base import Hints
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from process.conftest import Start
-from refork.signals import ONE
+from refork.supervisor.signals import ONE
 from support.live import Live, clean_environment, has_pending, take_terminal
 from support.screen import Screen
 from support.waiting import wait_for

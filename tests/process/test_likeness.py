@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refork.program import likeness
+from refork.program.twins import likeness
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 

@@ -327,10 +327,10 @@ def test_python_is_found_at_its_place(folder: Path, start: Start) -> None:
 
 
 DEFECTS = {
-    "in a callback": "refork.watching.Watching._hand_over",
-    "in a task of its own": "refork.thinning.Thinning.dismiss",
-    "in the loop": "refork.changes.Changes.compare",
-    "in a message's handler": "refork.hearing.Hearing._on_checkpoint",
+    "in a callback": "refork.files.watching.Watching._hand_over",
+    "in a task of its own": "refork.ladder.thinning.Thinning.dismiss",
+    "in the loop": "refork.files.changes.Changes.compare",
+    "in a message's handler": "refork.supervisor.hearing.Hearing._on_checkpoint",
 }
 
 

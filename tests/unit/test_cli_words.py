@@ -12,10 +12,10 @@ import pytest
 
 from refork.cli import Request, main, parse, remarks
 from refork.errors import ReforkError, UsageError
-from refork.first import First
 from refork.report import Bus
 from refork.settings import Settings
-from refork.signals import ENDING
+from refork.supervisor.first import First
+from refork.supervisor.signals import ENDING
 from refork.target import Target
 
 
@@ -143,9 +143,9 @@ def put_supervisor(
         first.give_up()
         return supervise(settings, target)
 
-    module = types.ModuleType("refork.supervisor")
+    module = types.ModuleType("refork.supervisor.loop")
     vars(module)["supervise"] = call
-    monkeypatch.setitem(sys.modules, "refork.supervisor", module)
+    monkeypatch.setitem(sys.modules, "refork.supervisor.loop", module)
 
 
 def test_main_hands_settings_and_target_over(

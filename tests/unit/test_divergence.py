@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from refork.core.divergence import find
-from refork.program import verify
+from refork.program.grafts import verify
 
 A = "/p/a.py"
 SAME = [("a.f", "function f", 3), ("a.C", "class C()", 0), ("a.x", "of type int", 0)]

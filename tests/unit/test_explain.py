@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refork.explain import nearest
+from refork.commands.explain import nearest
 
 SHOP, BLOG = "/home/me/shop", "/home/me/blog"
 

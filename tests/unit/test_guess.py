@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from refork import guess
+from refork.files import guess
 
 NOW = time.time()
 

@@ -6,7 +6,7 @@ import functools
 import sys
 from collections.abc import Callable
 
-from refork.program.living import Index
+from refork.program.grafts.living import Index
 
 
 def wrapped(function: Callable[[], int]) -> Callable[[], int]:

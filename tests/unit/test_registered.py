@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from refork.files.registered import Registered
 from refork.process import files
-from refork.registered import Registered
 
 EARLY, LATE = 0, 2**63 - 1
 """Times of registrations: before any file was stamped, and after."""

@@ -6,8 +6,8 @@ import signal
 
 import pytest
 
-from refork import signals
-from refork.signals import ONE, Signals
+from refork.supervisor import signals
+from refork.supervisor.signals import ONE, Signals
 
 
 class Clock:

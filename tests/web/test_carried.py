@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refork.handover import Handover
+from refork.sockets.handover import Handover
 from support.waiting import wait_for
 from web.stage import Stage, connect, rest_of
 
@@ -156,7 +156,7 @@ def test_a_client_that_leaves_is_let_go_of(
 def test_a_flood_is_bounded(
     stage: Stage, handover: Handover, held: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("refork.handover.MOST", 2)
+    monkeypatch.setattr("refork.sockets.handover.MOST", 2)
     clients = [connect(name_of(held)) for _ in range(4)]
     for connection in [accepted(held) for _ in range(4)]:
         give(stage, handover, connection, b"")

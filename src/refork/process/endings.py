@@ -6,8 +6,14 @@ import asyncio
 import os
 import select
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from typing import Protocol
+
+from refork.process import kernel
+
+KILLED = 1.0
+"""Seconds to wait for processes that cannot but end."""
 
 
 class Ending(Protocol):
@@ -62,3 +68,16 @@ class ChildEnding:
 
     def close(self) -> None:
         self._come = None
+
+
+async def until_ended(
+    pids: Iterable[int], timeout: float, going_on: Callable[[], bool]
+) -> set[int]:
+    """Wait at most `timeout` seconds, and while `going_on()`; return the processes that still run."""
+    left = set(pids)
+    deadline = time.monotonic() + timeout
+    while True:
+        left = {pid for pid in left if kernel.send_signal(pid, 0) and not kernel.is_zombie(pid)}
+        if not left or not going_on() or time.monotonic() > deadline:
+            return left
+        await asyncio.sleep(0.005)

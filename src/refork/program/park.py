@@ -197,11 +197,11 @@ def _obey(own: Channel) -> bool:
         elif message[0] == "execute":
             execute(own, message, fds)
         elif message[0] in ("consider", "prepare", "survey", "where"):
-            from refork.program import graft
+            from refork.program.grafts import graft
 
             graft.answer(own, message)
         elif message[0] == "usual":
-            from refork.program.twin import stash
+            from refork.program.twins.twin import stash
 
             stash.expect(message[1])
         elif message[0] == "dismiss":
@@ -259,11 +259,11 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
     for action in let_go:
         action(start)
     if start.verify is not None:
-        from refork.program import verify
+        from refork.program.grafts import verify
 
         verify.begin(start.verify, channel)
     if start.hoist is not None:
-        from refork.program import hoist
+        from refork.program.twins import hoist
 
         hoist.begin(start.hoist, channel)
 

@@ -1,0 +1,1 @@
+"""What `refork` does besides running a program."""

@@ -1,0 +1,1 @@
+"""The files a program depends on: who watches them, and which of their changes count."""

@@ -1,0 +1,54 @@
+"""When a program counts as ready, and what is to be done then, while nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refork.generations.generation import Generation
+    from refork.supervisor.loop import Supervisor
+
+QUIET = 0.5
+"""Seconds without a load after which a program that does not listen counts as ready."""
+
+
+class Readiness:
+    """A program is ready when it listens; or when it ends, or has loaded nothing for a while."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.sup = supervisor
+
+    def expect(self, program: Generation) -> None:
+        """A program was let go."""
+        entries = len(self.sup.lineage.journal.entries)
+        asyncio.get_running_loop().call_later(QUIET, self._look, program, entries)
+
+    def _look(self, program: Generation, entries: int) -> None:
+        if self.sup.program is not program or program.ready or program.ended.is_set():
+            return
+        if len(self.sup.lineage.journal.entries) == entries:
+            self.ready(program)
+        else:
+            self.expect(program)
+
+    def ready(self, program: Generation) -> None:
+        """It is; said once."""
+        if program.ready:
+            return
+        program.ready = True
+        took = (time.monotonic() - program.began) * 1000
+        self._prepare()
+        self.sup.thinning.ready(program)
+        self.sup.verifying.ready(program)
+        self.sup.hoisting.ready(program)
+        watching = self.sup.watching.count
+        hoisted = {"kept": program.kept, "replayed": program.loaded} if program.kept else {}
+        self.sup.emit("ready", ms=round(took, 1), pid=program.pid, watching=watching, **hoisted)
+
+    def _prepare(self) -> None:
+        """Have the deepest parked process look around while nobody waits for it."""
+        parked = self.sup.lineage.parked
+        if parked:
+            parked[max(parked)].tell("prepare")

@@ -1,0 +1,1 @@
+"""The journal and the parked processes of one lineage, and what they cost."""

@@ -1,0 +1,1 @@
+"""The listening sockets of the program, and who answers what comes while one generation follows another."""

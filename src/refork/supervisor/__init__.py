@@ -1,0 +1,1 @@
+"""The loop, and what it does with each of its sources."""
