@@ -19,7 +19,7 @@ import os, sys
 import refork
 
 def main(*args, **kwargs):
-    print("main", args, kwargs, refork.active, refork.generations.generation, flush=True)
+    print("main", args, kwargs, refork.active, refork.generation, flush=True)
     print("argv", sys.argv, sys.flags.dev_mode, __name__, flush=True)
     return 7
 
@@ -166,7 +166,7 @@ import refork
 refork.watch("x")
 assert refork.on_change("*.txt")(print) is print
 assert refork.checkpoint() is False
-assert (refork.active, refork.generations.generation) == (False, 0)
+assert (refork.active, refork.generation) == (False, 0)
 assert "run" in dir(refork) and "active" in dir(refork)
 try:
     refork.nonsense
