@@ -154,6 +154,19 @@ def test_ignore(folder: Path, start: Start) -> None:
     assert live.start(2)["changed"] == [str(folder / "dep.py")]
 
 
+def test_a_watched_folder_that_comes_empty(folder: Path, start: Start) -> None:
+    """It is watched from then on, though no file in it matters yet."""
+    write(folder / "x.py", "import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    (folder / "data").mkdir()
+    live = start("x.py", options=["--watch", "data/**", "--refresh", "told.txt"])
+    live.says("up")
+    live.event("ready")
+    (folder / "data" / "new").mkdir()
+    live.settle("told.txt")  # which came later: the folder has been dealt with
+    live.save("data/new/one.txt", "1")
+    assert live.start(2)["reason"] == "data/new/one.txt matches --watch"
+
+
 def test_polling(folder: Path, start: Start) -> None:
     write(folder / "x.py", "import dep\nprint(dep.V, flush=True)\n")
     write(folder / "dep.py", "V = 1\n")

@@ -88,6 +88,7 @@ def test_a_new_folder_is_looked_into(folder: Path) -> None:
     assert registered.directories() == {str(folder)}
     (folder / "new" / "deep").mkdir(parents=True)
     (folder / "new" / "deep" / "file").write_text("")
-    assert registered.new_folder(str(folder / "new")) == [os.fspath(folder / "new/deep/file")]
+    assert registered.new_folder(str(folder / "new"))
+    assert registered.within(str(folder / "new")) == [os.fspath(folder / "new/deep/file")]
     assert str(folder / "new" / "deep") in registered.directories()
-    assert registered.new_folder(str(folder / "some.txt")) == []
+    assert not registered.new_folder(str(folder.parent / "other" / "new"))

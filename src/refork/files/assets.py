@@ -80,8 +80,9 @@ class Assets:
 
     def hinted(self, path: str) -> None:
         """Note a file that is to be refreshed; a new folder is looked into."""
-        if self._folders and os.path.isdir(path) and self._is_among(path):
-            self._enter(path)
+        if os.path.isdir(path):
+            if self._is_among(path):
+                self._enter(path)
         elif self.is_asset(path) and self._differs(path) and not self._is_noisy(path):
             self._changed.append(path)
 

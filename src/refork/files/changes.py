@@ -148,23 +148,39 @@ class Changes:
             or self.sup.registered.excludes(path)
         )
 
+    def _in_folder(self, path: str) -> list[str]:
+        """Files that matter in a folder that may be new. What changes in it is not seen until it is watched, so
+        that it is looked into again then."""
+        asked = (self.sup.registered, self.sup.patterns)
+        wanted = [one for one in asked if one.new_folder(path)]
+        folders = {folder for one in wanted for folder in one.directories()}
+        if any(is_below(folder, path) and not self.sup.watching.has(folder) for folder in folders):
+            self.sup.watching.then(lambda: self._look_again(path))
+        return [file for one in wanted for file in one.within(path)]
+
+    def _look_again(self, path: str) -> None:
+        if found := self._in_folder(path):
+            self.sup.hinted(found, False)
+
     def _files_at(self, path: str, journal: Journal) -> set[str]:
         """The files that a hint about `path` may be about, and that matter."""
         found: set[str] = set()
         if self.sup.registered.concerns(path) and not os.path.isdir(path):
             found.add(path)
-        if inside := self.sup.registered.new_folder(path):
-            found.update(inside)
-            self.sup.watching.add((), journal)
-        if os.path.isdir(path) and (inside := self.sup.patterns.within(path)):
-            found.update(inside)
-            self.sup.watching.add((), journal)
+        if os.path.isdir(path):
+            found.update(self._in_folder(path))
         known = journal.concerns(path) or path in self.sup.dirty
         may_be_module = "." in os.path.basename(path) or not os.path.isfile(path)
         read = journal.latest(path) is not None
-        if (known and may_be_module) or read or self.sup.patterns.restarts(path):
+        watched = self.sup.patterns.restarts(path) and not os.path.isdir(path)
+        if (known and may_be_module) or read or watched:
             found.add(path)
         found.update(self.sup.watching.below(path, journal))
         if journal.concerns(path):
             found.update(filter(journal.concerns, self.sup.watching.rival(path)))
         return found
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is a folder, or lies in it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

@@ -18,14 +18,19 @@ class Patterns:
     def __init__(self, settings: Settings) -> None:
         self._here = os.getcwd()
         self._watch = [self._absolute(pattern) for pattern in settings.watch]
-        self._refresh = [self._absolute(pattern) for pattern in settings.refresh]
-        self._ignore = [self._absolute(pattern) for pattern in settings.ignore]
+        self._refresh = [self._anywhere(pattern) for pattern in settings.refresh]
+        self._ignore = [self._anywhere(pattern) for pattern in settings.ignore]
         self._known: dict[str, Fingerprint] = {
             path: files.fingerprint(path) for path in self.files()
         }
 
     def _absolute(self, pattern: str) -> str:
         return os.path.normpath(os.path.join(self._here, pattern))
+
+    def _anywhere(self, pattern: str) -> str:
+        """A glob of a mere name (`*.log`) means it in every folder, as it does for those who keep files out."""
+        is_name = glob.has_magic(pattern) and os.path.basename(pattern) == pattern
+        return self._absolute(os.path.join("**", pattern) if is_name else pattern)
 
     def add(self, pattern: str) -> None:
         """Watch one more path or glob."""
@@ -46,8 +51,12 @@ class Patterns:
             found |= folders_of(pattern)
         return found
 
+    def new_folder(self, path: str) -> bool:
+        """A folder appeared: whether a file that matters may appear in it."""
+        return path in self.directories()
+
     def within(self, folder: str) -> list[str]:
-        """The files that --watch matches in a folder that has just come."""
+        """The files that --watch matches in a folder."""
         inside = folder + os.sep
         found = [path for pattern in self._watch for path in matching(pattern)]
         return [path for path in found if path.startswith(inside)]
@@ -59,7 +68,7 @@ class Patterns:
         return any(matches(path, pattern) for pattern in self._refresh)
 
     def ignores(self, path: str) -> bool:
-        return any(matches(path, pattern) for pattern in self._ignore)
+        return any(matches(path, pattern, hidden=True) for pattern in self._ignore)
 
     def differs(self, change: Change) -> bool:
         """Whether a watched file differs from how it was last seen; it is seen now."""
@@ -76,29 +85,39 @@ def matching(pattern: str) -> list[str]:
     return [path for path in glob.iglob(pattern, recursive=True) if os.path.isfile(path)]
 
 
-def matches(path: str, pattern: str) -> bool:
+def matches(path: str, pattern: str, hidden: bool = False) -> bool:
     """Whether a path is what a pattern names, or lies in a folder it names.
 
-    A pattern without a folder of its own (`*.log`) is joined to the working folder by the caller; to match
-    it anywhere below, its last part alone is tried too.
+    As for a shell, names that begin with a dot are meant only by a pattern that has the dot, unless `hidden`: in
+    a folder they are mostly what editors leave there for a moment.
     """
-    if path == pattern or path.startswith(pattern + os.sep):
+    if path == pattern:
         return True
+    if path.startswith(pattern + os.sep):
+        return hidden or not any(map(_is_hidden, path[len(pattern) + 1 :].split(os.sep)))
     if not glob.has_magic(pattern):
         return False
-    return _parts_match(path.split(os.sep), pattern.split(os.sep))
+    return _parts_match(path.split(os.sep), pattern.split(os.sep), hidden)
 
 
-def _parts_match(parts: list[str], patterns: list[str]) -> bool:
+def _parts_match(parts: list[str], patterns: list[str], hidden: bool) -> bool:
     if not patterns:
         return not parts
     if patterns[0] == "**":
-        return any(_parts_match(parts[index:], patterns[1:]) for index in range(len(parts) + 1))
+        if _parts_match(parts, patterns[1:], hidden):
+            return True
+        may_cross = bool(parts) and (hidden or not _is_hidden(parts[0]))
+        return may_cross and _parts_match(parts[1:], patterns, hidden)
     return (
         bool(parts)
+        and (hidden or not _is_hidden(parts[0]) or _is_hidden(patterns[0]))
         and fnmatch.fnmatchcase(parts[0], patterns[0])
-        and _parts_match(parts[1:], patterns[1:])
+        and _parts_match(parts[1:], patterns[1:], hidden)
     )
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def folders_of(pattern: str) -> set[str]:

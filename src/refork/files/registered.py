@@ -149,14 +149,17 @@ class Registered:
             found |= self._folders[pattern]
         return found
 
-    def new_folder(self, path: str) -> list[str]:
-        """A folder appeared or went: look again; return the files in it that matter."""
-        touched = [known for known in self._folders.values() if os.path.dirname(path) in known]
-        if not touched or not os.path.isdir(path):
-            return []
+    def new_folder(self, path: str) -> bool:
+        """Whether a folder lies where files are looked at; what there is below it is found anew then."""
+        if all({path, os.path.dirname(path)}.isdisjoint(known) for known in self._folders.values()):
+            return False
         self._folders.clear()
+        return True
+
+    def within(self, folder: str) -> list[str]:
+        """The files in a folder that matter."""
         inside = [
-            os.path.join(folder, name) for folder, _dirs, names in os.walk(path) for name in names
+            os.path.join(inner, name) for inner, _dirs, names in os.walk(folder) for name in names
         ]
         return [file for file in inside if self.concerns(file)]
 

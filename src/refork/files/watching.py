@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from refork.core.journal import Journal, Load, Lookup, Read
@@ -81,6 +81,10 @@ class Watching:
             self._hinted(again, False)
         self._watch_soon()
 
+    def has(self, directory: str) -> bool:
+        """Whether a directory is watched."""
+        return directory in self._directories
+
     def then(self, action: Callable[[], None]) -> None:
         """Call `action` once, as soon as all that is known of now is watched."""
         self._then.append(action)
@@ -116,6 +120,8 @@ class Watching:
         self.watcher.watch(directories, paths)
         new, self._directories = directories - self._directories, directories
         self._look_into(new, journal)
+        # a folder that came into one of these before they were watched is seen by nobody
+        self._hinted(topmost(new & self._always()), False)
         late = [
             entry.path for entry in unchecked if files.fingerprint(entry.path) != entry.fingerprint
         ]
@@ -198,6 +204,11 @@ class Watching:
         self._loop.remove_reader(self.watcher.fileno())
         self.watcher.close()
         self.freshness.close()
+
+
+def topmost(folders: Collection[str]) -> list[str]:
+    """Those of some folders whose parents are none of them."""
+    return [folder for folder in folders if os.path.dirname(folder) not in folders]
 
 
 def _looked_up(folders: Iterable[str], journal: Journal) -> list[str]:

@@ -259,6 +259,7 @@ class Supervisor:
         """Carry out the first of `plans` that can be: the old generation ends while the new one is made."""
         self.verifying.cancel()
         self.hoisting.cancel()
+        seen = self._seen
         old = self.standing.keep(self.program)
         retiring = None if old is None else asyncio.ensure_future(self.stopper.retire(old))
         made, plan = await self._first_that_can(plans)
@@ -269,7 +270,7 @@ class Supervisor:
             old.close()
         self.program = made
         self.verifying.reason = ""  # that was of the generation before
-        self._let_go(made, plan, changed)
+        self._let_go(made, plan, changed, seen)
 
     async def _first_that_can(self, plans: Sequence[Plan]) -> tuple[Generation, Plan]:
         reason = ""
@@ -300,8 +301,8 @@ class Supervisor:
         """What a process starts from that finds something out in the place of the present generation."""
         return replace(self.situation(), dirty=dict(self.dirty), number=self.generation)
 
-    def _let_go(self, made: Generation, plan: Plan, changed: Sequence[str]) -> None:
-        """Make the journal that of the new generation, and let it go."""
+    def _let_go(self, made: Generation, plan: Plan, changed: Sequence[str], seen: float) -> None:
+        """Make the journal that of the new generation, and let it go; `seen` is when its reason was."""
         self.generation = made.number
         self.exits.begins(made)
         if self.signals.number is not None and not made.going:
@@ -321,7 +322,7 @@ class Supervisor:
             grafted=self.launcher.grafted if plan.grafts else [],
             pid=made.pid,
         )
-        made.began = self._seen
+        made.began = seen
         self.thinning.began()
         self.terminal.remember()
         fds = self.watching.freshness.fds() if made.line.channel.passes_fds else ()

@@ -1,0 +1,62 @@
+"""Which paths a pattern names."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from refork.files.patterns import Patterns, matches
+from refork.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("/a/x.po", "/a/x.po"),
+        ("/a/b/x.po", "/a"),
+        ("/a/x.po", "/a/*.po"),
+        ("/a/x.po", "/a/**/*.po"),
+        ("/a/b/c/x.po", "/a/**/*.po"),
+        ("/a/b/x.po", "/a/**"),
+        ("/a/.env", "/a/.env"),
+        ("/a/.env", "/a/.*"),
+        ("/a/.git/x", "/a/.git"),
+    ],
+)
+def test_matches(path: str, pattern: str) -> None:
+    assert matches(path, pattern)
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("/ab/x.po", "/a"),
+        ("/a/b/x.po", "/a/*.po"),
+        ("/a/x.pot", "/a/**/*.po"),
+        ("/a/.x.swp", "/a"),
+        ("/a/.x.swp", "/a/**"),
+        ("/a/.git/x", "/a/**"),
+        ("/a/.git/x", "/a/*/x"),
+    ],
+)
+def test_does_not_match(path: str, pattern: str) -> None:
+    assert not matches(path, pattern)
+
+
+def test_what_is_ignored_may_be_hidden() -> None:
+    assert matches("/var/.cache/x", "/var/**", hidden=True)
+    assert matches("/var/.x", "/var", hidden=True)
+
+
+def test_a_mere_name_is_ignored_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    patterns = Patterns(Settings(watch=("*.po",), ignore=("*.log", "var/*.txt")))
+    here = os.getcwd()
+    assert patterns.ignores(f"{here}/x.log")
+    assert patterns.ignores(f"{here}/deep/.hidden/x.log")
+    assert patterns.ignores(f"{here}/var/x.txt")
+    assert not patterns.ignores(f"{here}/x.txt")
+    assert patterns.restarts(f"{here}/x.po")
+    assert not patterns.restarts(f"{here}/deep/x.po"), "what to watch is meant as in a shell"
