@@ -40,7 +40,7 @@ DEFECT = re.compile(r"failed \(failed (?!RecursionError)|Traceback|it could not 
 
 def hoisting_command(soon: float = SOON) -> list[str]:
     """The refork under test, verbose so that it says why there is no twin."""
-    patched = f"from refork import hoisting; hoisting.QUIET = {soon}"
+    patched = f"from refork.twins import hoisting; hoisting.QUIET = {soon}"
     start = "import runpy; runpy.run_module('refork', run_name='__main__', alter_sys=True)"
     return [sys.executable, "-c", f"{patched}; {start}", "-v", "--hoist"]
 

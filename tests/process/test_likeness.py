@@ -22,7 +22,7 @@ DRIVER = """
 import json, marshal, os, sys
 sys.path[:0] = [{sources!r}, {apps!r}]
 {setup}
-from refork.program import likeness
+from refork.program.twins import likeness
 modules = sys.modules
 watched = {watched!r}
 if watched:

@@ -221,3 +221,33 @@ def test_a_probe_that_is_over_at_once_is_no_brink_again(folder: Path, start: Sta
     assert 1 <= len(live.all("checkpoint", kind="brink")) <= 2, (
         "the next one finds the first undone"
     )
+
+
+COLLECTING = """import hot
+import gc
+gc.collect()
+print("up", hot.V, flush=True)
+import socket
+held = socket.create_server(("127.0.0.1", 0))
+import time
+time.sleep(600)
+"""
+
+
+def test_a_full_collection_on_the_way_is_made_once_and_before(folder: Path, start: Start) -> None:
+    """It copies what is shared with the checkpoint: the next replay makes it first, and parks once more then."""
+    (folder / "x.py").write_text(COLLECTING)
+    (folder / "hot.py").write_text("V = 1\n")
+    live = start("x.py")
+    live.event("listening", generation=1)
+    taken = []
+    for number in range(2, 6):
+        live.save("hot.py", f"V = {number}\n")
+        live.says(f"up {number}")
+        live.event("listening", generation=number)
+        taken.append(live.start(number)["checkpoint"])
+    before = [one for one in live.all("checkpoint") if one["at"].endswith("hot.py:0")]
+    assert len(before) == 2, "the place is hot, and parked at once more"
+    first, second = (one["id"] for one in before)
+    assert taken[-3:] == [first, second, second], "and from then on the second one serves"
+    assert [one["id"] for one in live.all("dismiss")] == [first]

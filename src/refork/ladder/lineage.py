@@ -52,6 +52,10 @@ class Lineage:
         self._idling = False
         self._remembered = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self.collects: set[int] = set()
+        """Checkpoints from which a replay had a full collection: it is better made once, before the next one."""
+        self._collected: set[str] = set()
+        """The places of all that ever were among them."""
 
     # What the program says ------------------------------------------------------------------------------
 
@@ -78,6 +82,20 @@ class Lineage:
         self.parked[number] = Parked(number, pid, Channel(fd), self._lost)
         self.next_id = max(self.next_id, number + 1)
         return made
+
+    def collected(self, number: int) -> None:
+        """A replay from a checkpoint had a full collection, which may be for nothing more than a first time."""
+        found = self.find(number)
+        if found is not None and found.at not in self._collected:
+            self._collected.add(found.at)
+            self.collects.add(number)
+
+    def replaced(self, made: Checkpoint) -> list[int]:
+        """The checkpoints that one just made stands in the place of."""
+        void = [
+            one for one in self.journal.checkpoints if one.id in self.collects and one is not made
+        ]
+        return [one.id for one in void if (one.at, one.kind) == (made.at, made.kind)]
 
     def barrier(self, at: str, reason: str) -> None:
         """The program could take no checkpoint."""

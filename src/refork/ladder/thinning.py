@@ -77,10 +77,9 @@ class Thinning:
             void = self._drop(surplus(self.ladder(), None, MOST), f"more than {MOST} checkpoints")
             self.sup.lineage.background(self.dismiss(void))
 
-    def passed(self, numbers: list[int]) -> None:
-        """What these were taken before did not come to stay: they save too little for what they cost."""
-        void = self._drop(numbers, "what it was taken before is over")
-        self.sup.lineage.background(self.dismiss(void))
+    def let_go(self, numbers: list[int], why: str) -> None:
+        """These save too little for what they cost."""
+        self.sup.lineage.background(self.dismiss(self._drop(numbers, why)))
 
     def price(self, number: int) -> Price:
         return self._prices.setdefault(number, Price(time.monotonic(), 0.0))

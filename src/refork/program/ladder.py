@@ -39,8 +39,8 @@ class Start:
     """How a program is to go on: what the supervisor says when it starts a generation."""
 
     __slots__ = (
-        "changed", "environ", "forks", "generation", "graft", "held", "hoist", "hot", "next_id", "target",
-        "twin", "verify",
+        "changed", "collects", "environ", "forks", "generation", "graft", "held", "hoist", "hot", "next_id",
+        "target", "twin", "verify",
     )  # fmt: skip
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -61,6 +61,8 @@ class Start:
         """What is asked of a process that is only to be compared with another (see `verify`)."""
         self.hoist: dict[str, Any] | None = fields.get("hoist")
         """What is asked of a process by which a twin is made (see `hoist`)."""
+        self.collects: bool = fields.get("collects", False)
+        """Whether to let the collector do its work before all else, and park once more when it is done."""
         self.twin: int = fields.get("twin", 0)
         """The twin whose modules are still as they would be loaded now; 0: none is."""
 
@@ -83,6 +85,8 @@ class Ladder:
         """Called with kind and place of each checkpoint that might be taken, where none is."""
         self.thread = _thread.get_ident()
         """The thread the program began in; a fork leaves its identity as it is (pthread_self(3))."""
+        self.full_collections = 0
+        """How many there had been when this generation was let go."""
         self.told: set[str] = set()
         """Reasons not to fork that were told: each is told once a generation."""
         self._began = 0.0

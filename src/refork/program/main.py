@@ -118,6 +118,7 @@ def run_target() -> None:
     target = start.target
     observe.install()
     observe.adapters["socket"] = sockets.hold
+    sockets.listened.append(park.serves)
     table.install()
     if start.forks:
         evidence.start()

@@ -62,7 +62,7 @@ def take(kind: str, at: str) -> bool:
         if reason:
             _tell_barrier(at, reason)
             return False
-        began = time.monotonic()
+        before, began = ladder.start, time.monotonic()
         journal.sweep()
         try:
             _checkpoint(kind, at)
@@ -70,9 +70,13 @@ def take(kind: str, at: str) -> bool:
             _tell_barrier(at, f"a fork failed: {error}")
             return False
         ladder.taken(began)
-        return True
     finally:
         journal.quiet -= 1
+    start = ladder.start
+    if start is not before and start is not None and start.collects:
+        gc.collect()  # of what the program has thrown away, in the program, and at a time of the collector's own
+        return take(kind, at)
+    return True
 
 
 def look_back() -> None:
@@ -256,6 +260,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
         action(start)
     channel.send("awake")
     _wait_for_go(start, channel)
+    ladder.full_collections = _full_collections()
     for action in let_go:
         action(start)
     if start.verify is not None:
@@ -266,6 +271,17 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
         from refork.program.twins import hoist
 
         hoist.begin(start.hoist, channel)
+
+
+def _full_collections() -> int:
+    """How many full collections the collector has made in this process and those it was forked from."""
+    return int(gc.get_stats()[2]["collections"])
+
+
+def serves() -> None:
+    """The program has loaded all: say so if it had a full collection on the way."""
+    if _full_collections() > ladder.full_collections:
+        journal.tell("collected")
 
 
 def _wait_for_go(start: Start, channel: Channel) -> None:

@@ -57,13 +57,23 @@ class Hearing:
         self.sup.emit("checkpoint", id=made.id, pid=made.pid, at=made.at, kind=made.kind)
         program.parent = self.sup.lineage.parked[made.id]
         self.sup.thinning.taken(made.id)
+        void = self.sup.lineage.replaced(made)
+        if void:
+            self.sup.thinning.let_go(void, "the one after it stands at the same place")
         return fds[1:]
 
     def _on_going(self, program: Generation, message: Message, fds: list[int]) -> None:
         program.follow(int(message[1]), program.parent, message[2])
 
+    def _on_collected(self, program: Generation, message: Message, fds: list[int]) -> None:
+        """From being resumed to serving, it had a full collection: one that looks at all there is, and so copies
+        what is shared with the checkpoint."""
+        plan = self.sup.plan
+        if plan.gear == "replay" and plan.checkpoint is not None and not plan.twin:
+            self.sup.lineage.collected(plan.checkpoint)
+
     def _on_passed(self, program: Generation, message: Message, fds: list[int]) -> None:
-        self.sup.thinning.passed(message[1])
+        self.sup.thinning.let_go(message[1], "what it was taken before is over")
 
     def _on_barrier(self, program: Generation, message: Message, fds: list[int]) -> None:
         self.sup.lineage.barrier(str(message[1]), str(message[2]))
