@@ -123,11 +123,12 @@ def slow(folder: Path, start: Start) -> Live:
 
 
 def test_a_program_killed_while_it_loads(folder: Path, start: Start) -> None:
-    live = slow(folder, start)
-    os.kill(program(live), signal.SIGKILL)
+    (folder / "late.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    (folder / "x.py").write_text(SLOW.format(number=1, seconds=0))
+    live = start("x.py")
     assert live.exit(1)["signal"] == signal.SIGKILL
-    live.save("x.py", SLOW.format(number=2, seconds=0))
-    live.says("up 2")
+    live.save("late.py", "V = 1\n")
+    live.says("up 1")
 
 
 @pytest.mark.parametrize("whose", ["all checkpoints", "the root", "all but the supervisor"])
@@ -180,16 +181,6 @@ def test_a_supervisor_that_was_stopped_for_a_while(folder: Path, start: Start) -
 
 def passed(moment: float) -> bool:
     return time.monotonic() > moment
-
-
-def program(live: Live) -> int:
-    """The process that is the program now: a checkpoint that was taken has changed it."""
-    known = {event["pid"] for event in live.all("checkpoint")}
-    return next(
-        pid
-        for pid in sorted(live.processes(), reverse=True)
-        if pid not in known and pid != live.process.pid and parent(pid) != live.process.pid
-    )
 
 
 def parent(pid: int) -> int:
