@@ -47,6 +47,9 @@ while True:
     time.sleep(60)
 """
 
+LINE = 1 + API[: API.index('print("checkpoint"')].count("\n")
+"""That of the checkpoint it asks for."""
+
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[Live]:
@@ -117,7 +120,11 @@ def test_a_program_goes_on_from_its_own_checkpoint(live: Live) -> None:
     live.save("some.py", API.replace('"after", 0', '"after", 1'))
     live.says("after 1")
     assert live.lines.count("before") == 1
-    assert live.lines.count("checkpoint True") == 2
+    deepest = live.all("checkpoint", generation=1)[-1]["at"]
+    again = deepest.endswith(
+        f"some.py:{LINE}"
+    )  # else the machine was slow enough for one more after it
+    assert live.lines.count("checkpoint True") == 1 + again
     assert live.start(2)["action"] == "resume"
     live.save("texts/a.txt", "1")
     live.says("told ['a.txt']")

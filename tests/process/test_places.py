@@ -131,8 +131,9 @@ def test_watch(folder: Path, start: Start) -> None:
         write(folder / "other.txt", f"{count}")
         write(folder / name, text)
         live.exit(count)
-    live.save("data/a.txt", "2")
+    live.save("data/a.txt", "2")  # the same as before
     (folder / "data" / "new.txt").unlink()
+    assert live.start(len(edits) + 2)["changed"] == [str(folder / "data" / "new.txt")]
     live.exit(len(edits) + 2)
     starts = live.all("start")
     assert {event["gear"] for event in starts} == {"cold"}

@@ -33,6 +33,8 @@ def test_a_watched_file_is_compared_with_how_the_program_found_it(folder: Path) 
     path.write_text("22")
     assert changed(registered, path)
     assert not changed(registered, path)
+    path.write_text("22")
+    assert not changed(registered, path), "the same once more"
     path.unlink()
     assert changed(registered, path)
 

@@ -106,10 +106,12 @@ class Changes:
 
     def _missed_again(self, change: Change) -> bool:
         """A file that is gone while it is loaded is worth another start; one that stays away is not."""
-        known = self.sup.lineage.journal.latest(change.path)
-        if change.fingerprint is not None or known is None or known.fingerprint != VANISHED:
+        if change.fingerprint is not None:
             self._missed.discard(change.path)
             return False
+        known = self.sup.lineage.journal.latest(change.path)
+        if known is None or known.fingerprint != VANISHED:
+            return False  # this start has not come to it yet
         again = change.path in self._missed
         self._missed.add(change.path)
         return again

@@ -6,9 +6,8 @@ import fnmatch
 import glob
 import os
 
-from refork.core.journal import Fingerprint
 from refork.core.plan import Change
-from refork.process import files
+from refork.files.sightings import Sightings
 from refork.settings import Settings
 
 
@@ -20,9 +19,9 @@ class Patterns:
         self._watch = [self._absolute(pattern) for pattern in settings.watch]
         self._refresh = [self._anywhere(pattern) for pattern in settings.refresh]
         self._ignore = [self._anywhere(pattern) for pattern in settings.ignore]
-        self._known: dict[str, Fingerprint] = {
-            path: files.fingerprint(path) for path in self.files()
-        }
+        self._seen = Sightings()
+        for path in self.files():
+            self._seen.look(path)
 
     def _absolute(self, pattern: str) -> str:
         return os.path.normpath(os.path.join(self._here, pattern))
@@ -37,12 +36,12 @@ class Patterns:
         absolute = self._absolute(pattern)
         if absolute not in self._watch:
             self._watch.append(absolute)
-            self._known.update({path: files.fingerprint(path) for path in matching(absolute)})
+            for path in matching(absolute):
+                self._seen.look(path)
 
     def files(self) -> set[str]:
         """All files that --watch matches now, or matched before."""
-        found = {path for pattern in self._watch for path in matching(pattern)}
-        return found | set(getattr(self, "_known", ()))
+        return {path for pattern in self._watch for path in matching(pattern)} | self._seen.paths()
 
     def directories(self) -> set[str]:
         """Directories in which a file that matters by a pattern may change or appear."""
@@ -72,10 +71,11 @@ class Patterns:
 
     def differs(self, change: Change) -> bool:
         """Whether a watched file differs from how it was last seen; it is seen now."""
-        if self._known.get(change.path) == change.fingerprint:
-            return False
-        self._known[change.path] = change.fingerprint
-        return True
+        same = (
+            self._seen.is_same(change) if change.path in self._seen else change.fingerprint is None
+        )
+        self._seen.take(change)
+        return not same
 
 
 def matching(pattern: str) -> list[str]:

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from refork.core.journal import Fingerprint
 from refork.core.plan import Change
 from refork.files.patterns import folders_of, matches, matching
+from refork.files.sightings import Sightings
 from refork.generations.generation import Generation
 from refork.process import files
 
@@ -39,7 +39,7 @@ class Registered:
 
     def __init__(self) -> None:
         self._all: list[Registration] = []
-        self._seen: dict[str, Fingerprint] = {}
+        self._seen = Sightings()
         self._folders: dict[str, set[str]] = {}
 
     def add(self, kind: str, pattern: str, at: int, after: int) -> bool:
@@ -49,27 +49,20 @@ class Registered:
         self._all.append(Registration(kind, pattern, at, after))
         if kind in ("watch", "appear"):
             for path in matching(pattern):
-                self._begin_with(path, at)
+                self._seen.look(path, before=at)  # as the program found it
         return True
-
-    def _begin_with(self, path: str, at: int) -> None:
-        """A file is as the program found it, unless it was touched since then: one look tells both."""
-        now = files.fingerprint(path)
-        if now is not None and now[-1] < at:
-            self._seen[path] = now
-        else:
-            self._seen.pop(path, None)
 
     def late(self, pattern: str) -> list[str]:
         """Files that a pattern names and that were touched since it was told, perhaps before they
         were watched.
         """
-        found = {path for path in self._seen if matches(path, pattern)} | set(matching(pattern))
+        found = {path for path in self._seen.paths() if matches(path, pattern)}
+        found.update(matching(pattern))
         return [path for path in found if self._differs(path)]
 
     def _differs(self, path: str) -> bool:
         if path in self._seen:
-            return self._seen[path] != files.fingerprint(path)
+            return self._seen.fingerprint(path) != files.fingerprint(path)
         return self._changed_lately(path)
 
     def return_to(self, checkpoint: int | None) -> None:
@@ -117,12 +110,13 @@ class Registered:
             return False
         if known and not (self.restarts(change.path) or self.handled_by(change.path)):
             return False
-        if change.path in self._seen:
-            before = self._seen[change.path]
-            self._seen[change.path] = change.fingerprint
-            return before != change.fingerprint
-        self._seen[change.path] = change.fingerprint
-        return self._changed_lately(change.path)
+        differs = (
+            not self._seen.is_same(change)
+            if change.path in self._seen
+            else self._changed_lately(change.path)
+        )
+        self._seen.take(change)
+        return differs
 
     def _changed_lately(self, path: str) -> bool:
         """A file never seen before: whether it was touched since the program told of it (or is
@@ -135,7 +129,7 @@ class Registered:
 
     def files(self) -> set[str]:
         """All files that the program's patterns name now, and those seen before."""
-        found = set(self._seen)
+        found = self._seen.paths()
         for pattern in self._named():
             found.update(matching(pattern))
         return found
