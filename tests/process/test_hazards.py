@@ -170,7 +170,7 @@ def goes_on(folder: Path, start: Start, text: str, timeout: float = 10.0) -> Non
     shown = live.lines[-1]
     assert shown.endswith(" 1"), live.err
     past = [event["id"] for event in live.all("checkpoint") if "entry.py:" in event["at"]]
-    assert past, live.all("barrier")
+    assert past, [event["reason"] for event in live.all("barrier")]
     for number in (2, 3):
         live.save("entry.py", ENTRY.replace(", 1,", f", {number},"))
         live.says(f"{shown[:-2]} {number}", timeout)

@@ -168,6 +168,38 @@ def test_a_watched_folder_that_comes_empty(folder: Path, start: Start) -> None:
     assert live.start(2)["reason"] == "data/new/one.txt matches --watch"
 
 
+def test_a_glob_in_the_middle_of_a_watched_path(folder: Path, start: Start) -> None:
+    write(folder / "x.py", "import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    (folder / "apps" / "empty").mkdir(parents=True)
+    live = start("x.py", options=["--watch", "apps/*/c.yaml"])
+    live.says("up")
+    live.save("apps/empty/c.yaml", "1")
+    assert live.start(2)["reason"] == "apps/empty/c.yaml matches --watch"
+
+
+def test_a_watched_folder_is_moved_away(folder: Path, start: Start) -> None:
+    write(folder / "x.py", "import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    write(folder / "data" / "deep" / "one.txt", "1")
+    live = start("x.py", options=["--watch", "data"])
+    live.says("up")
+    os.rename(folder / "data" / "deep", folder.with_name("away"))
+    assert live.start(2)["reason"] == "data/deep/one.txt matches --watch"
+
+
+def test_what_the_program_writes_into_a_new_watched_folder(folder: Path, start: Start) -> None:
+    """It writes there at each start, and would start for ever."""
+    write(
+        folder / "x.py",
+        "import os, time\nname = f'data/run-{time.time_ns()}'\nos.mkdir(name)\n"
+        "open(f'{name}/out.txt', 'w').close()\nprint('up', flush=True)\ntime.sleep(600)\n",
+    )
+    (folder / "data").mkdir()
+    live = start("x.py", options=["--watch", "data/**", "--refresh", "told.txt"])
+    live.says("up")
+    live.settle("told.txt")  # which came later: the folder has been dealt with
+    assert len(live.all("start")) == 1
+
+
 def test_polling(folder: Path, start: Start) -> None:
     write(folder / "x.py", "import dep\nprint(dep.V, flush=True)\n")
     write(folder / "dep.py", "V = 1\n")

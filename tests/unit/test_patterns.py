@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from refork.files.patterns import Patterns, matches
+from refork.files.patterns import Patterns, folders_of, matches, reaches
 from refork.settings import Settings
 
 
@@ -60,3 +60,25 @@ def test_a_mere_name_is_ignored_everywhere(tmp_path: Path, monkeypatch: pytest.M
     assert not patterns.ignores(f"{here}/x.txt")
     assert patterns.restarts(f"{here}/x.po")
     assert not patterns.restarts(f"{here}/deep/x.po"), "what to watch is meant as in a shell"
+
+
+def test_the_folders_of_a_pattern(tmp_path: Path) -> None:
+    for name in ("a/empty", "a/full/deep", "b/.hidden", "b/c"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "a/full/c.yaml").write_text("")
+
+    def found(pattern: str) -> set[str]:
+        return {os.path.relpath(one, tmp_path) for one in folders_of(str(tmp_path / pattern))}
+
+    assert found("a/*/c.yaml") == {"a", "a/empty", "a/full"}
+    assert found("**/*.yaml") == {".", "a", "a/empty", "a/full", "a/full/deep", "b", "b/c"}
+    assert found("b") == {"b", "b/c"}
+    assert found("a/full/c.yaml") == {"a/full"}
+    assert found("a/missing/c.yaml") == {"a/missing"}
+
+
+def test_folders_on_the_way() -> None:
+    assert reaches("/a", "/a/*/c/*.po")
+    assert reaches("/a/b/c", "/a/*/c/*.po")
+    assert not reaches("/a/b/d", "/a/*/c/*.po")
+    assert not reaches("/a/.git", "/a/**/*.po")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -84,13 +83,17 @@ def test_patterns_to_leave_out_cross_folders(folder: Path) -> None:
     assert not registered.concerns("/a/build/b/c.py")
 
 
-def test_a_new_folder_is_looked_into(folder: Path) -> None:
+def test_a_new_folder_is_found(folder: Path) -> None:
     registered = Registered()
-    registered.add("watch", str(folder), LATE, 0)
+    registered.add("watch", str(folder), EARLY, 0)
     assert registered.directories() == {str(folder)}
     (folder / "new" / "deep").mkdir(parents=True)
-    (folder / "new" / "deep" / "file").write_text("")
-    assert registered.new_folder(str(folder / "new"))
-    assert registered.within(str(folder / "new")) == [os.fspath(folder / "new/deep/file")]
+    file = folder / "new" / "deep" / "file"
+    file.write_text("")
+    assert registered.reaches(str(folder / "new" / "deep"))
+    assert not registered.reaches(str(folder.parent / "other"))
+    registered.find_folders()
     assert str(folder / "new" / "deep") in registered.directories()
-    assert not registered.new_folder(str(folder.parent / "other" / "new"))
+    assert registered.misses(str(file))
+    assert changed(registered, file)
+    assert not registered.misses(str(file)), "it has been seen as it is"

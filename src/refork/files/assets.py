@@ -83,6 +83,9 @@ class Assets:
         if os.path.isdir(path):
             if self._is_among(path):
                 self._enter(path)
+            for file in _files_in({path}):
+                if self._is_asked_for(file):
+                    self.hinted(file)
         elif self.is_asset(path) and self._differs(path) and not self._is_noisy(path):
             self._changed.append(path)
 
@@ -100,17 +103,18 @@ class Assets:
         """Whether a change of `path` is a refresh of the browser, and nothing more."""
         if self.sup.lineage.journal.latest(path) is not None:
             return False  # the program has it in itself
-        if self.sup.patterns.refreshes(path):
+        if self._is_asked_for(path):
             return True
         if os.path.basename(path).startswith("."):
             return False  # an editor's, or one that is about to be renamed
-        if self.sup.registered.refreshes(path):
-            return True
         is_shown = os.path.splitext(path)[1].lower() in SHOWN
         if not is_shown or os.path.dirname(path) not in self._folders:
             return False
         wanted = self.sup.patterns.restarts(path) or self.sup.registered.concerns(path)
         return not wanted and not self.sup.lineage.journal.concerns(path)
+
+    def _is_asked_for(self, path: str) -> bool:
+        return self.sup.patterns.refreshes(path) or self.sup.registered.refreshes(path)
 
     def _differs(self, path: str) -> bool:
         now = files.fingerprint(path)

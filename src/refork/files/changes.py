@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from refork.core.journal import Journal
@@ -76,7 +77,8 @@ class Changes:
                 continue
             known = self.sup.lineage.journal.latest(path) is not None
             registered = self.sup.registered.changed(change, known)
-            if judge.really_changed(change, end) or self._forced(change) or registered:
+            forced = self._forced(change)  # and so seen as it is now, whatever else is known of it
+            if judge.really_changed(change, end) or forced or registered:
                 changes.append(change)
             elif self._touched(change, end):
                 same.append(change)
@@ -150,19 +152,33 @@ class Changes:
             or self.sup.registered.excludes(path)
         )
 
-    def _in_folder(self, path: str) -> list[str]:
-        """Files that matter in a folder that may be new. What changes in it is not seen until it is watched, so
-        that it is looked into again then."""
-        asked = (self.sup.registered, self.sup.patterns)
-        wanted = [one for one in asked if one.new_folder(path)]
-        folders = {folder for one in wanted for folder in one.directories()}
-        if any(is_below(folder, path) and not self.sup.watching.has(folder) for folder in folders):
-            self.sup.watching.then(lambda: self._look_again(path))
-        return [file for one in wanted for file in one.within(path)]
+    def look_into(self, folders: Iterable[str]) -> None:
+        """These are watched from now on: look at what came into them, or changed there, before."""
+        for folder in folders:
+            if found := self._in_folder(folder):
+                self.sup.hinted(found, False)
 
-    def _look_again(self, path: str) -> None:
-        if found := self._in_folder(path):
-            self.sup.hinted(found, False)
+    def _in_folder(self, path: str) -> list[str]:
+        """Files in a folder that differ from how they were seen last. Where a folder in it is not watched, it is
+        looked into again as soon as it is."""
+        asked = [one for one in (self.sup.registered, self.sup.patterns) if one.reaches(path)]
+        found = []
+        unwatched = False
+        for folder, inner, names in os.walk(path) if asked else ():
+            unwatched = unwatched or not self.sup.watching.has(folder)
+            here = [os.path.join(folder, name) for name in names]
+            found += [file for file in here if any(one.misses(file) for one in asked)]
+            below = {name: os.path.join(folder, name) for name in inner}
+            inner[:] = [name for name in below if any(one.reaches(below[name]) for one in asked)]
+        if unwatched:
+            self.sup.registered.find_folders()
+            self.sup.watching.then(lambda: self.look_into([path]))
+        return [file for file in found if not self.left_out(file)]
+
+    def _gone_with(self, path: str) -> list[str]:
+        """Files that were seen in a folder that is no more."""
+        seen = self.sup.registered.seen() | self.sup.patterns.seen()
+        return [file for file in seen if is_below(file, path)]
 
     def _files_at(self, path: str, journal: Journal) -> set[str]:
         """The files that a hint about `path` may be about, and that matter."""
@@ -171,6 +187,8 @@ class Changes:
             found.add(path)
         if os.path.isdir(path):
             found.update(self._in_folder(path))
+        elif not os.path.lexists(path):
+            found.update(self._gone_with(path))
         known = journal.concerns(path) or path in self.sup.dirty
         may_be_module = "." in os.path.basename(path) or not os.path.isfile(path)
         read = journal.latest(path) is not None

@@ -17,7 +17,7 @@ class Patterns:
     def __init__(self, settings: Settings) -> None:
         self._here = os.getcwd()
         self._watch = [self._absolute(pattern) for pattern in settings.watch]
-        self._refresh = [self._anywhere(pattern) for pattern in settings.refresh]
+        self._refresh = [self._absolute(pattern) for pattern in settings.refresh]
         self._ignore = [self._anywhere(pattern) for pattern in settings.ignore]
         self._seen = Sightings()
         for path in self.files():
@@ -50,15 +50,17 @@ class Patterns:
             found |= folders_of(pattern)
         return found
 
-    def new_folder(self, path: str) -> bool:
-        """A folder appeared: whether a file that matters may appear in it."""
-        return path in self.directories()
+    def reaches(self, folder: str) -> bool:
+        """Whether a file that --watch names may be in a folder, or below it."""
+        return any(reaches(folder, pattern) for pattern in self._watch)
 
-    def within(self, folder: str) -> list[str]:
-        """The files that --watch matches in a folder."""
-        inside = folder + os.sep
-        found = [path for pattern in self._watch for path in matching(pattern)]
-        return [path for path in found if path.startswith(inside)]
+    def misses(self, path: str) -> bool:
+        """Whether --watch names a file that is not as it was seen last."""
+        return self.restarts(path) and self._seen.is_other(path)
+
+    def seen(self) -> set[str]:
+        """The files that --watch named, as they were seen last."""
+        return self._seen.paths()
 
     def restarts(self, path: str) -> bool:
         return any(matches(path, pattern) for pattern in self._watch)
@@ -120,15 +122,23 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".")
 
 
+def reaches(folder: str, pattern: str) -> bool:
+    """Whether a file that a pattern names may be in a folder, or in one below it."""
+    if matches(folder, pattern):
+        return True
+    parts, wanted = folder.split(os.sep), os.path.dirname(pattern).split(os.sep)
+    return any(_parts_match(parts, wanted[:end], False) for end in range(1, len(wanted) + 1))
+
+
 def folders_of(pattern: str) -> set[str]:
-    """The directories in which a file that a pattern names may change or appear."""
-    if os.path.isdir(pattern):
-        return {pattern} | {folder for folder, _dirs, _files in os.walk(pattern)}
+    """The directories in which a file that a pattern names may change or appear, or a folder on the way to it."""
     fixed = pattern
     while glob.has_magic(fixed):
         fixed = os.path.dirname(fixed)
-    if fixed == pattern:
+    if fixed == pattern and not os.path.isdir(pattern):
         return {os.path.dirname(pattern)}
-    if "**" in pattern:
-        return {folder for folder, _dirs, _files in os.walk(fixed)} | {fixed}
-    return {os.path.dirname(path) for path in glob.iglob(pattern)} | {fixed}
+    found = {fixed}
+    for folder, inner, _files in os.walk(fixed):
+        inner[:] = [name for name in inner if reaches(os.path.join(folder, name), pattern)]
+        found.update(os.path.join(folder, name) for name in inner)
+    return found

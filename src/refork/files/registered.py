@@ -10,10 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from refork.core.plan import Change
-from refork.files.patterns import folders_of, matches, matching
+from refork.files.patterns import folders_of, matches, matching, reaches
 from refork.files.sightings import Sightings
 from refork.generations.generation import Generation
-from refork.process import files
 
 DEADLINE = 1.0
 """Seconds a program has to deal with changes in place, before it is restarted instead."""
@@ -61,9 +60,7 @@ class Registered:
         return [path for path in found if self._differs(path)]
 
     def _differs(self, path: str) -> bool:
-        if path in self._seen:
-            return self._seen.fingerprint(path) != files.fingerprint(path)
-        return self._changed_lately(path)
+        return self._seen.is_other(path) if path in self._seen else self._changed_lately(path)
 
     def return_to(self, checkpoint: int | None) -> None:
         """Forget what was asked for after a checkpoint; None: all of it."""
@@ -135,7 +132,7 @@ class Registered:
         return found
 
     def directories(self) -> set[str]:
-        """Directories to look at; found once for each pattern, until `new_folder`."""
+        """Directories to look at; found once for each pattern, until `find_folders`."""
         found: set[str] = set()
         for pattern in (*self._named(), *self._patterns("refresh")):
             if pattern not in self._folders:
@@ -143,19 +140,23 @@ class Registered:
             found |= self._folders[pattern]
         return found
 
-    def new_folder(self, path: str) -> bool:
-        """Whether a folder lies where files are looked at; what there is below it is found anew then."""
-        if all({path, os.path.dirname(path)}.isdisjoint(known) for known in self._folders.values()):
-            return False
+    def find_folders(self) -> None:
+        """Find the directories anew."""
         self._folders.clear()
-        return True
 
-    def within(self, folder: str) -> list[str]:
-        """The files in a folder that matter."""
-        inside = [
-            os.path.join(inner, name) for inner, _dirs, names in os.walk(folder) for name in names
-        ]
-        return [file for file in inside if self.concerns(file)]
+    def reaches(self, folder: str) -> bool:
+        """Whether a file that the program asked for may be in a folder, or below it."""
+        return any(reaches(folder, pattern) for pattern in self._named())
+
+    def misses(self, path: str) -> bool:
+        """Whether a file that the program asked for is not as it was seen last."""
+        if not self.concerns(path):
+            return False
+        return self._seen.is_other(path) if path in self._seen else self._changed_lately(path)
+
+    def seen(self) -> set[str]:
+        """The files that the program asked for, as they were seen last."""
+        return self._seen.paths()
 
 
 def _touched(path: str) -> float:

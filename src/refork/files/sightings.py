@@ -8,11 +8,11 @@ from refork.core.journal import Fingerprint
 from refork.core.plan import Change
 from refork.process import files
 
-LARGEST = 1 << 20
+LARGEST = 1 << 18
 """Bytes of a file that is read before it ever changed; a larger one counts as changed when its times do."""
 
-MOST = 2000
-"""Files read before they ever changed: a pattern may name a whole tree."""
+ALL = 1 << 25
+"""Bytes of all that are read so: a pattern may name a whole tree."""
 
 
 class Sightings:
@@ -20,6 +20,8 @@ class Sightings:
 
     def __init__(self) -> None:
         self._seen: dict[str, tuple[Fingerprint, bytes | None]] = {}
+        self._left = ALL
+        """Bytes that may still be read before anything changed."""
 
     def __contains__(self, path: object) -> bool:
         return path in self._seen
@@ -27,16 +29,21 @@ class Sightings:
     def paths(self) -> set[str]:
         return set(self._seen)
 
-    def fingerprint(self, path: str) -> Fingerprint:
-        return self._seen[path][0]
+    def is_other(self, path: str) -> bool:
+        """Whether a file has another fingerprint than it was seen with, or was never seen."""
+        return path not in self._seen or self._seen[path][0] != files.fingerprint(path)
 
     def look(self, path: str, before: int | None = None) -> None:
         """See a file as it is now; as unseen if it was not last touched `before` then (ns, as `st_ctime_ns`)."""
-        self._seen.pop(path, None)
         now = files.fingerprint(path)
-        if before is None or (now is not None and now[-1] < before):
-            may_read = now is not None and now[0] <= LARGEST and len(self._seen) < MOST
-            self.take(files.look(path) if may_read else Change(path, now, None))
+        size = LARGEST if now is None else now[0]
+        found = files.look(path) if size < min(LARGEST, self._left) else Change(path, now, None)
+        touched = found.fingerprint
+        if before is None or (touched is not None and touched[-1] < before):
+            self._left -= 0 if found.text is None else size
+            self.take(found)
+        else:
+            self._seen.pop(path, None)
 
     def take(self, change: Change) -> None:
         """See a file as it was found to be."""

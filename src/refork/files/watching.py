@@ -38,10 +38,15 @@ class Watching:
         hinted: Callable[[Iterable[str], bool], None],
         say: Callable[[str], None],
         always: Callable[[], set[str]],
+        came: Callable[[Iterable[str]], None],
         freshness: Freshness | None = None,
     ) -> None:
+        """`always` are the directories that matter whatever the journal says; `came` is told of those that are
+        watched from now on: what came into them before was seen by nobody.
+        """
         self._hinted = hinted
         self._always = always
+        self._came = came
         self._loop = asyncio.get_running_loop()
         self._directories: set[str] = set()
         self._real: dict[str, str] = {}
@@ -111,7 +116,8 @@ class Watching:
         folders: dict[str, str] = {}
         for entry in unchecked:
             self._follow_links(entry.path, folders)
-        directories = journal.directories() | self._always() | self._folders
+        always = self._always()
+        directories = journal.directories() | always | self._folders
         directories |= set(map(os.path.dirname, self._real))
         if len(self._directories) < KEPT + 2 * len(directories):
             # a program that loads comes to the same ones again: nothing may be missed meanwhile
@@ -120,8 +126,7 @@ class Watching:
         self.watcher.watch(directories, paths)
         new, self._directories = directories - self._directories, directories
         self._look_into(new, journal)
-        # a folder that came into one of these before they were watched is seen by nobody
-        self._hinted(topmost(new & self._always()), False)
+        self._came(_topmost(new & always))
         late = [
             entry.path for entry in unchecked if files.fingerprint(entry.path) != entry.fingerprint
         ]
@@ -206,7 +211,7 @@ class Watching:
         self.freshness.close()
 
 
-def topmost(folders: Collection[str]) -> list[str]:
+def _topmost(folders: Collection[str]) -> list[str]:
     """Those of some folders whose parents are none of them."""
     return [folder for folder in folders if os.path.dirname(folder) not in folders]
 

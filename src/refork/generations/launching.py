@@ -160,7 +160,9 @@ class Launcher:
             "changed": {change.path: change.text for change in now.dirty.values()},
             "hot": now.hot,
             "graft": bool(plan.grafts),
-            "collects": plan.gear == "replay" and plan.checkpoint in now.lineage.collects,
+            "collects": plan.gear == "replay"
+            and not plan.twin
+            and plan.checkpoint in now.lineage.collects,
             "twin": plan.twin or (checkpoint.twin if checkpoint is not None else 0),
             "environ": now.environ,
             "target": described(self.target),

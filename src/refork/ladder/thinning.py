@@ -78,7 +78,9 @@ class Thinning:
             self.sup.lineage.background(self.dismiss(void))
 
     def let_go(self, numbers: list[int], why: str) -> None:
-        """These save too little for what they cost."""
+        """These save too little for what they cost; not while a plan is carried out, which may be about them."""
+        if self.sup.working:
+            return
         self.sup.lineage.background(self.dismiss(self._drop(numbers, why)))
 
     def price(self, number: int) -> Price:

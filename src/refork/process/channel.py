@@ -157,6 +157,12 @@ class Parked:
     def close(self) -> None:
         self.alive = False
         self.line.close()
+        self._fail()
+
+    def _fail(self) -> None:
+        """Whoever waits for an answer waits in vain."""
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(ConnectionError())
 
     def _heard(self, message: Message, fds: list[int]) -> None:
         for fd in fds:
@@ -172,6 +178,5 @@ class Parked:
 
     def _ended(self) -> None:
         self.alive = False
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(ConnectionError())
+        self._fail()
         self._lost(self)

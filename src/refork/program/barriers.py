@@ -35,7 +35,7 @@ STDLIB_LOCKS = (
 
 ENDING = 0.2
 """Seconds that a thread may take to go when it has been joined. It needs a processor for that, and on a busy
-machine waits for one; where the threads that are left are native ones and stay, this is lost once."""
+machine waits for one; where the threads that are left are native ones and stay, this is lost once for each."""
 
 LOOK_AGAIN = 0.0005
 """Seconds between two looks at a thread that goes; it may be waiting for the very processor that looks."""
@@ -61,6 +61,8 @@ class Barriers:
         """Whether the program has mapped memory, which may be shared."""
         self.started = False
         """Whether a thread was started from Python since threads were counted last."""
+        self.lasting = 0
+        """Threads that were waited for in vain: native ones, which stay."""
         self.changed = ""
         """Something the program changed in the outside world for good, or ""."""
 
@@ -92,13 +94,14 @@ class Barriers:
 
     def _threads(self) -> str:
         extra = task_count() - 1 - self.pool_threads - self.own_threads
-        if extra > 0 and self.started and not _thread._count():
+        if extra > self.lasting and self.started and not _thread._count():
             # a thread that was joined is still there for a moment (pthread_exit comes later)
             self.started = False
             until = monotonic() + ENDING
             while extra > 0 and monotonic() < until:
                 sleep(LOOK_AGAIN)
                 extra = task_count() - 1 - self.pool_threads - self.own_threads
+            self.lasting = extra
         return f"{extra} other thread{'s' * (extra > 1)} running" if extra > 0 else ""
 
     def _shared_memory(self) -> str:

@@ -73,15 +73,27 @@ def take(kind: str, at: str) -> bool:
     finally:
         journal.quiet -= 1
     start = ladder.start
-    if start is not before and start is not None and start.collects:
-        gc.collect()  # of what the program has thrown away, in the program, and at a time of the collector's own
+    if start is not before and start is not None and start.collects and gc.isenabled():
+        _collect()
         return take(kind, at)
     return True
+
+
+@hidden
+def _collect() -> None:
+    """Have the collector do now what it would do soon. What it throws away is the program's, finalizers too."""
+    quiet, journal.quiet = journal.quiet, 0
+    try:
+        gc.collect()
+    finally:
+        journal.quiet = quiet
 
 
 def look_back() -> None:
     """Let go of checkpoints that were taken in haste, and for nothing, if they cost too much as they are:
     when a parked process is gone, nothing that it shared is copied any more."""
+    if not ladder.enabled() or not _in_main_thread():
+        return
     journal.quiet += 1
     try:
         if not _barrier():
@@ -248,7 +260,6 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
     ladder.statuses.clear()
     ladder.start = start
     ladder.next_id = start.next_id
-    ladder.begin()
     hazards.barriers.ours = {channel.fileno(), *held}
     os.environ["REFORK_GENERATION"] = str(start.generation)
     os.environ.update(start.environ)
@@ -260,6 +271,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
         action(start)
     channel.send("awake")
     _wait_for_go(start, channel)
+    ladder.begin()
     ladder.full_collections = _full_collections()
     for action in let_go:
         action(start)
@@ -280,7 +292,9 @@ def _full_collections() -> int:
 
 def serves() -> None:
     """The program has loaded all: say so if it had a full collection on the way."""
-    if _full_collections() > ladder.full_collections:
+    now = _full_collections()
+    if now > ladder.full_collections:
+        ladder.full_collections = now
         journal.tell("collected")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from refork.core.journal import Checkpoint
 from refork.core.plan import Change, Plan
 from refork.errors import ReforkError
 from refork.files.assets import Assets
@@ -42,7 +43,7 @@ from refork.supervisor.deciding import Deciding
 from refork.supervisor.explaining import Explaining
 from refork.supervisor.first import First
 from refork.supervisor.hearing import Hearing
-from refork.supervisor.returning import go_back
+from refork.supervisor.returning import go_back, origin
 from refork.supervisor.signals import Signals
 from refork.supervisor.verifying import Verifying
 from refork.target import Target
@@ -138,7 +139,12 @@ class Supervisor:
         heard = Hearing(self).heard
         self.launcher = Launcher(self.target, self.root, self.forks, heard, self.wake, self._first)
         self.watching = Watching(
-            self.settings, self.hinted, self._say, self._directories, self._first.freshness
+            self.settings,
+            self.hinted,
+            self._say,
+            self._directories,
+            self.changes.look_into,
+            self._first.freshness,
         )
         try:
             self._seen = self._first.began
@@ -262,7 +268,7 @@ class Supervisor:
         seen = self._seen
         old = self.standing.keep(self.program)
         retiring = None if old is None else asyncio.ensure_future(self.stopper.retire(old))
-        made, plan = await self._first_that_can(plans)
+        made, plan, checkpoint = await self._first_that_can(plans)
         if old is not None and retiring is not None:
             below = await retiring
             self.program = made
@@ -270,21 +276,22 @@ class Supervisor:
             old.close()
         self.program = made
         self.verifying.reason = ""  # that was of the generation before
-        self._let_go(made, plan, changed, seen)
+        self._let_go(made, plan, checkpoint, changed, seen)
 
-    async def _first_that_can(self, plans: Sequence[Plan]) -> tuple[Generation, Plan]:
+    async def _first_that_can(
+        self, plans: Sequence[Plan]
+    ) -> tuple[Generation, Plan, Checkpoint | None]:
+        """The program, the plan that made it, and where it goes on: whose process may be gone by then."""
         reason = ""
         for plan in plans:
             if reason:
                 plan = replace(plan, reason=reason)
-            made = await self._launch(plan)
+            checkpoint = origin(self, plan)
+            made = await self.launcher.launch(plan, self.situation())
             if isinstance(made, Generation):
-                return made, plan
+                return made, plan, checkpoint
             reason = reason or made  # that of the best plan
         raise ReforkError(f"the program cannot be started: {reason}")
-
-    async def _launch(self, plan: Plan) -> Generation | str:
-        return await self.launcher.launch(plan, self.situation())
 
     def situation(self) -> Situation:
         """What a new generation would start from now."""
@@ -301,14 +308,21 @@ class Supervisor:
         """What a process starts from that finds something out in the place of the present generation."""
         return replace(self.situation(), dirty=dict(self.dirty), number=self.generation)
 
-    def _let_go(self, made: Generation, plan: Plan, changed: Sequence[str], seen: float) -> None:
+    def _let_go(
+        self,
+        made: Generation,
+        plan: Plan,
+        checkpoint: Checkpoint | None,
+        changed: Sequence[str],
+        seen: float,
+    ) -> None:
         """Make the journal that of the new generation, and let it go; `seen` is when its reason was."""
         self.generation = made.number
         self.exits.begins(made)
         if self.signals.number is not None and not made.going:
             return  # it is not let go any more
         self.plan = plan
-        go_back(self, plan)
+        go_back(self, plan, checkpoint)
         self.browser.hide()
         if made.going:
             self._catch_up(made)

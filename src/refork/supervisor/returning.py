@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from refork.core.journal import Checkpoint
 from refork.core.plan import Plan
 from refork.ladder.lineage import Lineage
 from refork.process.channel import Parked
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
     from refork.supervisor.loop import Supervisor
 
 
-def go_back(sup: Supervisor, plan: Plan) -> None:
-    """Make the journal that of a program which is about to go on from there; None: from nothing."""
+def origin(sup: Supervisor, plan: Plan) -> Checkpoint | None:
+    """The checkpoint that a plan goes on from; None: from nothing."""
     twin = sup.twins.of(plan.twin)
-    checkpoint = twin.checkpoint if twin is not None else sup.lineage.find(plan.checkpoint or 0)
+    return twin.checkpoint if twin is not None else sup.lineage.find(plan.checkpoint or 0)
+
+
+def go_back(sup: Supervisor, plan: Plan, checkpoint: Checkpoint | None) -> None:
+    """Make the journal that of a program which is about to go on from there; None: from nothing."""
     sup.twins.return_to(checkpoint)
     void: list[Parked] = []
     if checkpoint is not None:

@@ -163,7 +163,9 @@ class Hoisting:
         if where is None or found is None or where[0] != "where":
             raise Unequal(f"checkpoint {deepest.id} does not answer")
         goal = (where[1], where[2], found.at.rpartition(":")[0])
-        parked = lineage.parked[checkpoint.id]
+        parked = lineage.parked.get(checkpoint.id)
+        if parked is None:
+            raise Unequal(f"checkpoint {checkpoint.id} is gone")
         here, (busy, present, loads, imports), facts, order, spent = await self._exact(
             checkpoint, goal
         )
@@ -340,7 +342,7 @@ class Hoisting:
     ) -> dict[str, Any]:
         plan = Plan("resume", "", "replay", checkpoint.id, twin=twin)
         fields = self.sup.launcher.fields(plan, self.sup.rehearsal())
-        return {**fields, "hoist": wish, "twin": twin}
+        return {**fields, "hoist": wish, "twin": twin, "collects": False}
 
     def _branch(self, checkpoint: Checkpoint) -> Journal:
         journal = Journal()
