@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from refork.program.channel import Channel
 
-SMALL = 24 << 20
-"""Bytes of memory of its own up to which a process is small: a fork of it takes less than a millisecond."""
+SMALL = 32 << 20
+"""Bytes of memory of its own up to which a process is small: a fork of it takes about a millisecond."""
 
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 

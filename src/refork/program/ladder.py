@@ -27,6 +27,10 @@ COARSE = 0.03
 LIKELY = 0.10
 """The same for one before a file that is likely to be edited."""
 
+STATEMENT = 0.15
+"""The same for one between two statements of a small process, as of a script that has imported what it needs. The
+price is an upper bound: how little such a program may still load, and so copy, is not known."""
+
 COPYING = 1.7e-6
 """Seconds that each page of its own costs the program after a fork: where reference counts change, the page is
 copied. Measured on 1,000 modules: a fork at 45 MB (11,555 pages) made the rest of loading 18 ms longer."""
@@ -99,13 +103,14 @@ class Ladder:
         """Seconds that its checkpoints have cost it, the copies included."""
         self._forking = 0.001
         """Seconds the last fork took."""
-        self._unaffordable = 0.0
-        """Until when a coarse one cannot be afforded: so long nobody has to look at the memory again."""
+        self._coarse_from = self._statement_from = 0.0
+        """When one of no particular place, or between two statements, can be afforded at the earliest: until then
+        nobody has to look at the memory again."""
 
     def begin(self) -> None:
         """A generation begins, here."""
         self._began = self._last = time.monotonic()
-        self._spent = self._unaffordable = 0.0
+        self._spent = self._coarse_from = self._statement_from = 0.0
         self.told = set()
 
     def taken(self, began: float) -> None:
@@ -130,10 +135,10 @@ class Ladder:
         if self.stop is not None:
             return True
         now = time.monotonic()
-        if now < self._unaffordable or now - self._last < SOONEST:
+        if now < self._coarse_from or now - self._last < SOONEST:
             return False
-        self._unaffordable = self._began + (self._spent + self._price()) / COARSE
-        return now >= self._unaffordable
+        self._coarse_from = self._began + (self._spent + self._price()) / COARSE
+        return now >= self._coarse_from
 
     def is_within(self) -> bool:
         """Whether all of them together have cost no more than coarse ones may."""
@@ -154,6 +159,16 @@ class Ladder:
     def pays(self) -> bool:
         """Whether one in a likely place saves enough for its price."""
         return self.moved_on() and self.affords()
+
+    def pays_between(self) -> bool:
+        """Whether one between two statements does."""
+        now = time.monotonic()
+        if now < self._statement_from or not self.moved_on():
+            return False
+        small = is_small()  # and one that is not will not be
+        wanted = (self._spent + self._price()) / STATEMENT
+        self._statement_from = self._began + wanted if small else float("inf")
+        return now >= self._statement_from
 
     def is_cheap(self) -> bool:
         """Whether one costs next to nothing, and saves something."""

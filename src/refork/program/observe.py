@@ -185,7 +185,12 @@ def _between_steps(running: Running) -> None:
     if index == 0 or index >= len(steps):
         return
     hot = _hot_step(steps.path) == index
-    if ladder.due() or (ladder.pays() if hot else steps.calls(index) and ladder.is_cheap()):
+    if (
+        ladder.due()
+        or (hot and ladder.pays())
+        or (steps.calls(index) and ladder.is_cheap())
+        or ladder.pays_between()
+    ):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 
 
@@ -322,6 +327,7 @@ def _on_threading(threading: Any) -> None:
     @hidden
     def start(self: Any) -> None:
         _quiet_brink("starts a thread")
+        barriers.started = True  # before 3.12 there is no event that tells
         _renew_handle(self)
         original(self)
 
