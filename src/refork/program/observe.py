@@ -63,9 +63,17 @@ def _hook_find_spec() -> None:
         spec = original(cls, fullname, path, target)
         if not journal.quiet:
             _note_lookup(fullname, sys.path if path is None else path, spec)
+        elif path is not None and fullname.startswith("refork."):
+            _forget_finders(path)
         return spec
 
     finder.find_spec = classmethod(find_spec)
+
+
+def _forget_finders(folders: Any) -> None:
+    """What refork imports for itself leaves nothing where the program could see it."""
+    for folder in folders:
+        sys.path_importer_cache.pop(folder, None)
 
 
 def _note_lookup(fullname: str, path: Any, spec: Any) -> None:
