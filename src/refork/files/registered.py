@@ -150,9 +150,7 @@ class Registered:
 
     def misses(self, path: str) -> bool:
         """Whether a file that the program asked for is not as it was seen last."""
-        if not self.concerns(path):
-            return False
-        return self._seen.is_other(path) if path in self._seen else self._changed_lately(path)
+        return self.concerns(path) and self._differs(path)
 
     def seen(self) -> set[str]:
         """The files that the program asked for, as they were seen last."""
