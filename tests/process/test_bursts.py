@@ -15,13 +15,21 @@ from support.waiting import wait_for
 COUNT = 300
 
 
+def line(word: str, value: str) -> str:
+    """A statement that prints this word and value in one write.
+
+    Where a generation is stopped while it prints, `print` with several pieces leaves the first ones.
+    """
+    return f"print('{word} ' + str({value}) + '\\n', end='', flush=True)\n"
+
+
 def project(folder: Path, count: int = COUNT) -> None:
     """A program that imports many modules and prints the sum of what is in them."""
     for number in range(count):
         (folder / f"m{number}.py").write_text("V = 1\n")
     imports = "".join(f"import m{number}\n" for number in range(count))
     total = " + ".join(f"m{number}.V" for number in range(count))
-    (folder / "x.py").write_text(f"{imports}print('sum', {total}, flush=True)\n")
+    (folder / "x.py").write_text(imports + line("sum", total))
 
 
 def settled(live: Live, last: str) -> None:
@@ -69,7 +77,7 @@ def test_a_checkout(folder: Path, start: Start, strategy: str) -> None:
     rest = [number for number in range(COUNT) if number % 2 == 0 or number >= 100]
     (folder / "x.py").write_text(
         "".join(f"import m{number}\n" for number in rest)
-        + "print('sum', sum(m.V for n, m in list(globals().items()) if n[0] == 'm'), flush=True)\n"
+        + line("sum", "sum(m.V for n, m in list(globals().items()) if n[0] == 'm')")
     )
     git("add", ".")
     git("commit", "-qm", "two")
@@ -116,7 +124,7 @@ def test_an_edit_during_a_slow_start(folder: Path, start: Start, which: str, str
 
 
 def test_edits_faster_than_the_program_starts(folder: Path, start: Start) -> None:
-    (folder / "x.py").write_text("import slow\nprint('v', slow.V, flush=True)\n")
+    (folder / "x.py").write_text(f"import slow\n{line('v', 'slow.V')}")
     (folder / "slow.py").write_text("import time\ntime.sleep(0.1)\nV = 0\n")
     live = start("x.py")
     live.says("v 0")
@@ -129,7 +137,7 @@ def test_edits_faster_than_the_program_starts(folder: Path, start: Start) -> Non
 
 def test_a_file_that_never_rests(folder: Path, start: Start) -> None:
     """The program goes on being replaced, and the last text wins."""
-    (folder / "x.py").write_text("import dep\nprint('v', dep.V, flush=True)\n")
+    (folder / "x.py").write_text(f"import dep\n{line('v', 'dep.V')}")
     (folder / "dep.py").write_text("V = 0\n")
     live = start("x.py")
     live.says("v 0")
@@ -146,7 +154,7 @@ def test_a_file_that_never_rests(folder: Path, start: Start) -> None:
 
 
 def test_changed_and_changed_back(folder: Path, start: Start) -> None:
-    (folder / "x.py").write_text("import dep\nprint('v', dep.V, flush=True)\n")
+    (folder / "x.py").write_text(f"import dep\n{line('v', 'dep.V')}")
     (folder / "dep.py").write_text("V = 0\n")
     live = start("x.py")
     live.says("v 0")
@@ -160,12 +168,12 @@ def test_changed_and_changed_back(folder: Path, start: Start) -> None:
 def test_the_program_edits_its_own_code(folder: Path, start: Start) -> None:
     """As generators of code do: what it writes itself and then imports starts nothing again."""
     (folder / "x.py").write_text(
-        "open('made.py', 'w').write('V = 5\\n')\nimport made\nprint('v', made.V, flush=True)\n"
+        "open('made.py', 'w').write('V = 5\\n')\nimport made\n" + line("v", "made.V")
     )
     live = start("x.py")
     live.says("v 5")
     live.exit(1)
-    live.save("x.py", (folder / "x.py").read_text().replace("'v'", "'w'"))
+    live.save("x.py", (folder / "x.py").read_text().replace("'v ", "'w "))
     live.says("w 5")
     live.exit(2)
     assert len(live.all("start")) == 2
