@@ -12,13 +12,17 @@ from refork.process.direct import Direct
 from refork.process.endings import KILLED, until_ended
 from refork.process.roots import Root
 from refork.process.terminal import Terminal
+from refork.sockets.handover import Handover
 
 
 class Stopper:
     """SIGTERM, grace, SIGKILL: for the program first, then for what is left of it."""
 
-    def __init__(self, root: Root | Direct, terminal: Terminal, grace: float) -> None:
+    def __init__(
+        self, root: Root | Direct, terminal: Terminal, grace: float, handover: Handover
+    ) -> None:
         self.root = root
+        self.handover = handover
         self.terminal = terminal
         self.grace = grace
         self.patient = True
@@ -31,8 +35,9 @@ class Stopper:
 
         It is told first, and takes no connection from then on: the next generation does.
         """
-        program.line.say_no_more()
-        below, _status = await self._end(program, signal.SIGTERM)
+        with self.handover.held():
+            program.line.say_no_more()
+            below, _status = await self._end(program, signal.SIGTERM)
         return below
 
     async def stop(self, program: Generation, number: int, known: set[int]) -> int:

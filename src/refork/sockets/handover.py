@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Iterator
 
 from refork.program.sockets import kept_name
 from refork.web.deadline import within
@@ -32,9 +33,29 @@ class Handover:
 
     def __init__(self) -> None:
         self._carried: dict[asyncio.Task[None], Carried] = {}
+        self._holders = 0
+        self._free = asyncio.Event()
+        """Set while somebody is there who would keep what is carried to it."""
+        self._free.set()
 
     def __len__(self) -> int:
         return len(self._carried)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Carry nothing any further meanwhile: a generation that is being replaced may still accept connections.
+
+        It gives each one back at once, and would be given it again: with two workers that was done some 260 times
+        a reload, each time with a port of its own.
+        """
+        self._holders += 1
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._free.set()
 
     def take(self, fd: int, received: bytes) -> None:
         """Carry a connection on, of which `received` was read; owns `fd`."""
@@ -51,7 +72,7 @@ class Handover:
         if len(self._carried) >= MOST:
             accepted.close()
             return
-        carried = Carried(accepted, received)
+        carried = Carried(accepted, received, self._free)
         task = asyncio.get_running_loop().create_task(carried.run())
         self._carried[task] = carried
         task.add_done_callback(self._ended)
@@ -78,8 +99,9 @@ class Handover:
 class Carried:
     """One client's connection, and the one to the generation that serves it now."""
 
-    def __init__(self, client: Connection, received: bytes) -> None:
+    def __init__(self, client: Connection, received: bytes, free: asyncio.Event) -> None:
         self._client = client
+        self._free = free
         self._address = client.sock.getsockname()
         self._received = received
         self._server: Connection | None = None
@@ -102,6 +124,7 @@ class Carried:
         """Copy until both sides have ended. An OSError means that one of them is gone."""
         is_served = False
         while not is_served:
+            await self._free.wait()
             server = self._server = Connection(await self._connect())
             received, self._received = self._received, b""
             await server.write(received)
