@@ -116,6 +116,27 @@ def test_one_that_is_handed_back_before_it_was_sent_anything_loses_nothing(
         assert rest_of(client) == b"done"
 
 
+def test_one_is_carried_nowhere_while_nobody_would_keep_it(
+    stage: Stage, handover: Handover, held: socket.socket
+) -> None:
+    """A generation that is being replaced accepts still, and would only give it back."""
+    first, second = handover.held(), handover.held()
+    with connect(name_of(held)) as client:
+        connection = accepted(held)
+        stage.call(first.__enter__)
+        stage.call(second.__enter__)
+        give(stage, handover, connection, b"request")
+        stage.call(first.__exit__, None, None, None)
+        for _turn in range(20):
+            stage.run(asyncio.sleep(0))
+        assert not select.select([held], [], [], 0.05)[0]
+        stage.call(second.__exit__, None, None, None)
+        with accepted(held) as served:
+            assert exactly(served, 7) == b"request"
+            served.sendall(b"done")
+        assert rest_of(client) == b"done"
+
+
 def exactly(connection: socket.socket, many: int) -> bytes:
     data = b""
     while len(data) < many:
