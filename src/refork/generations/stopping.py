@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 
 from refork.generations.generation import Generation
 from refork.ladder.lineage import ANSWER
@@ -12,17 +13,21 @@ from refork.process.direct import Direct
 from refork.process.endings import KILLED, until_ended
 from refork.process.roots import Root
 from refork.process.terminal import Terminal
-from refork.sockets.handover import Handover
 
 
 class Stopper:
     """SIGTERM, grace, SIGKILL: for the program first, then for what is left of it."""
 
     def __init__(
-        self, root: Root | Direct, terminal: Terminal, grace: float, handover: Handover
+        self,
+        root: Root | Direct,
+        terminal: Terminal,
+        grace: float,
+        holding: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.root = root
-        self.handover = handover
+        self._holding = holding
+        """Within what it returns, connections are not given to a generation that ends."""
         self.terminal = terminal
         self.grace = grace
         self.patient = True
@@ -35,7 +40,7 @@ class Stopper:
 
         It is told first, and takes no connection from then on: the next generation does.
         """
-        with self.handover.held():
+        with self._holding():
             program.line.say_no_more()
             below, _status = await self._end(program, signal.SIGTERM)
         return below

@@ -134,7 +134,7 @@ class Supervisor:
             if can_fork()
             else Direct(self.target)
         )
-        self.stopper = Stopper(self.root, self.terminal, self.settings.grace, self.handover)
+        self.stopper = Stopper(self.root, self.terminal, self.settings.grace, self.handover.held)
         self.signals.listen()
         heard = Hearing(self).heard
         self.launcher = Launcher(self.target, self.root, self.forks, heard, self.wake, self._first)
