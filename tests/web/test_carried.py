@@ -129,7 +129,7 @@ def test_one_is_carried_nowhere_while_nobody_would_keep_it(
         stage.call(first.__exit__, None, None, None)
         for _turn in range(20):
             stage.run(asyncio.sleep(0))
-        assert not select.select([held], [], [], 0.05)[0]
+        assert not select.select([held], [], [], 0)[0]
         stage.call(second.__exit__, None, None, None)
         with accepted(held) as served:
             assert exactly(served, 7) == b"request"

@@ -45,8 +45,7 @@ class Handover:
     def held(self) -> Iterator[None]:
         """Carry nothing any further meanwhile: a generation that is being replaced may still accept connections.
 
-        It gives each one back at once, and would be given it again: with two workers that was done some 260 times
-        a reload, each time with a port of its own.
+        It gives each one back at once, and would be given it again and again, each time with a port of its own.
         """
         self._holders += 1
         self._free.clear()
