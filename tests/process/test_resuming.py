@@ -220,6 +220,7 @@ gc.collect()
 print("up", hot.V, flush=True)
 import socket
 held = socket.create_server(("127.0.0.1", 0))
+print("serves", hot.V, flush=True)
 import time
 time.sleep(600)
 """
@@ -236,6 +237,9 @@ def test_a_full_collection_on_the_way_is_made_once_and_before(folder: Path, star
         live.save("hot.py", f"V = {number}\n")
         live.says(f"up {number}")
         live.event("listening", generation=number)
+        live.says(
+            f"serves {number}"
+        )  # it tells of the collection after it has told that it listens
         taken.append(live.start(number)["checkpoint"])
     before = [one for one in live.all("checkpoint") if one["at"].endswith("hot.py:0")]
     assert len(before) == 2, "the place is hot, and parked at once more"
