@@ -24,14 +24,16 @@ def install() -> None:
     The hook holds what it needs: at the very end it is called when the names of this module are gone.
     """
     handlers, notes, found, over = HANDLERS, journal, barriers, sys.is_finalizing
+    is_bytecode = _is_cached_bytecode
 
     def audit(event: str, args: tuple[Any, ...]) -> None:
-        handler = handlers.get(event)
-        if handler is None or notes.quiet or over():
+        if event not in handlers or notes.quiet or over():
             return
+        if event == "open" and is_bytecode(args[0]):
+            return  # the commonest by far
         notes.quiet += 1
         try:
-            handler(args)
+            handlers[event](args)
         except Exception as error:  # an observation must not change what the program does ...
             found.changed = f"refork could not follow {event}: {error!r}"  # ... nor be lost
         finally:
@@ -121,12 +123,14 @@ def _is_no_file(name: str) -> bool:
     return name.startswith(SKIPPED) and not name.startswith("/dev/shm/")
 
 
+def _is_cached_bytecode(path: Any) -> bool:
+    return type(path) is str and path[-4:] in BYTECODE and "__pycache__" in path
+
+
 def _on_open(args: tuple[Any, ...]) -> None:
     path, mode, flags = args
     if not isinstance(path, (str, bytes)):
         return
-    if isinstance(path, str) and path.endswith(BYTECODE) and "__pycache__" in path:
-        return  # the commonest by far
     name = os.path.abspath(os.fsdecode(path))
     if _is_no_file(name) or "__pycache__" in name:
         return

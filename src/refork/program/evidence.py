@@ -10,6 +10,8 @@
 
 from __future__ import annotations
 
+import _thread
+import gc
 import os
 import sys
 
@@ -44,6 +46,10 @@ LINE_NAMES = {
 }  # fmt: skip
 """Attributes that hold line numbers, or what tells them."""
 
+INTERNED = tuple(map(sys.intern, LINE_NAMES))
+IMMORTAL_NAMES = sys.version_info >= (3, 12)
+"""Whether references to interned strings are not counted (PEP 683)."""
+
 FIRST_LINE = "__firstlineno__"
 """The same, of classes (3.13); the body of each class names it, too."""
 
@@ -70,6 +76,9 @@ class Evidence:
         self.line_users: dict[str, str] = {}
         """Code that has run and names what holds line numbers: its file, and its name."""
         self.monitoring = False
+        self.scanning = False
+        """Whether code has to be looked at before it runs, because `sys.monitoring` does not tell of it."""
+        self._uses: tuple[int, ...] | None = None
         self._own: dict[str, bool] = {}
         self._libraries: dict[str, bool] = {}
         """Files of frames that were looked at, and whether they are a library's."""
@@ -78,6 +87,7 @@ class Evidence:
         """Begin to note which functions run, where `sys.monitoring` can tell."""
         monitoring: Any = getattr(sys, "monitoring", None)
         if monitoring is None or monitoring.get_tool(TOOL) is not None:
+            self.scanning = True
             return
         monitoring.use_tool_id(TOOL, "refork")
         disable = monitoring.DISABLE
@@ -98,20 +108,28 @@ class Evidence:
         monitoring.set_events(TOOL, monitoring.events.PY_START)
         self.monitoring = True
 
+    def loads(self) -> None:
+        """The code of a module is about to be loaded, and nothing else before it is executed."""
+        if self.scanning:
+            self._uses = _uses_of_line_names()
+
     def executes(self, code: CodeType) -> None:
         """A module is about to run. Without `sys.monitoring` nothing is left later of its code."""
-        if not self.monitoring:
-            for body in _naming_lines(code):
-                self.line_users.setdefault(body.co_filename, body.co_name)
+        if self.scanning:
+            before, self._uses = self._uses, None
+            if before is None or before != _uses_of_line_names():
+                for body in _naming_lines(code):
+                    self.line_users.setdefault(body.co_filename, body.co_name)
 
     def stop(self) -> None:
-        """Give `sys.monitoring` back: nothing is left of it in the program."""
+        """Note no more, and give `sys.monitoring` back: nothing is left of it in the program."""
         if self.monitoring:
             monitoring: Any = sys.monitoring  # type: ignore[attr-defined]
             monitoring.set_events(TOOL, 0)
             monitoring.register_callback(TOOL, monitoring.events.PY_START, None)
             monitoring.free_tool_id(TOOL)
             self.monitoring = False
+        self.scanning = False
 
     def code_read(self, function: Any, reader: Any) -> None:
         """Somebody (the frame `reader`) read the `__code__` of a function."""
@@ -153,6 +171,17 @@ def names_lines(code: CodeType) -> bool:
         return False
     known = HARMLESS.get(getattr(code, "co_qualname", code.co_name))
     return known is None or not is_library(code.co_filename) or known not in code.co_filename
+
+
+def _uses_of_line_names() -> tuple[int, ...] | None:
+    """A number that grows when code is loaded that names what holds line numbers, and all that could lower it.
+
+    The names of a code object are interned: those of all code are one string each, with a reference from each. A
+    collection, or another thread, may free code at the same time: then nothing is known, and None returned.
+    """
+    if IMMORTAL_NAMES or _thread._count():
+        return None
+    return (sum(map(sys.getrefcount, INTERNED)), *gc.get_count()[1:])
 
 
 def _names_first_line(names: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The fork itself, what it would change, whether it costs next to nothing, and how to start afresh instead."""
+"""The fork itself, what it would change, how many pages it shares, and how to start afresh instead."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from refork.program.channel import Channel
 
-SMALL = 32 << 20
-"""Bytes of memory of its own up to which a process is small: a fork of it takes about a millisecond."""
 
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
@@ -28,11 +26,6 @@ def own_pages() -> int:
     except OSError:
         return 0
     return int(resident) - int(shared)
-
-
-def is_small() -> bool:
-    """Whether a fork of this process costs next to nothing."""
-    return own_pages() * PAGE < SMALL
 
 
 def fork() -> int:

@@ -61,9 +61,12 @@ def fingerprint(path: str) -> Fingerprint:
     An mtime can be set back and an inode number used again at once; a ctime (inode(7)) cannot be set.
     """
     try:
-        status = os.stat(path)
+        return _fields(os.stat(path))
     except (OSError, ValueError):
         return None
+
+
+def _fields(status: os.stat_result) -> tuple[int, int, int, int]:
     return (status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns)
 
 
@@ -95,6 +98,10 @@ class Journal:
         """Modules loaded so far: tells whether loading has gone on since the last checkpoint."""
         self.latest: tuple[str, Fingerprint] = ("", None)
         """The file that was loaded last, and its fingerprint."""
+        self.met: tuple[str, os.stat_result | None] = ("", None)
+        """The file that the import system found last, and its status: most are loaded at once."""
+        self.still = 0
+        """Files that were touched (ctime, in nanoseconds) before this have not been written lately."""
         self._waiting: list[tuple[object, ...]] = []
         self._paths: dict[tuple[str, ...], int] = {}
         self._given: dict[tuple[object, ...], int] = {}
@@ -104,21 +111,21 @@ class Journal:
     def note(self, *entry: object) -> None:
         """Add an entry, and send it at once: the program may wait for ever from here on, or be killed.
 
-        Only a lookup that found something waits for the load, and a module put in its place for the next.
+        Only a module put in its place waits for the next, and a lookup that found something for the load.
         """
         self._waiting.append(entry)
-        tag = entry[0]
-        if tag != "kept" and (tag != "lookup" or not entry[3]):
+        if entry[0] != "kept":
             self.flush()
 
     def flush(self) -> None:
         """Send what waits."""
-        while self._waiting:
-            # one by one: the handler of a signal may come here in between, and each is told once
-            batch: list[tuple[object, ...]] = []
-            while self._waiting and len(batch) < BATCH:
-                batch.append(self._waiting.pop(0))
-            self._send("journal", batch)
+        empty: list[tuple[object, ...]] = []
+        # The handler of a signal, or a finalizer, may come here as well, but not between these two: nothing is
+        # called and nothing made. So each entry is told once.
+        waiting = self._waiting
+        self._waiting = empty
+        for first in range(0, len(waiting), BATCH):
+            self._send("journal", waiting[first : first + BATCH])
 
     def tell(self, *message: object, fds: Sequence[int] = ()) -> None:
         """Send a message after all entries so far. Without a supervisor it goes nowhere."""
@@ -140,14 +147,17 @@ class Journal:
     def lookup(
         self, name: str, directories: Iterable[object], found: str, portions: Sequence[str]
     ) -> None:
-        self.note("lookup", name, self._path_id(tuple(directories)), found, list(portions))
-
-    def _path_id(self, entries: tuple[object, ...]) -> int:
+        """Record that module `name` was looked up along a path; `found` and `portions` as in the entry."""
+        entries = tuple(directories)
         try:
             number = self._given.get(entries)
         except TypeError:  # there may be anything on a search path
             number = None
-        return self._name_path(entries) if number is None else number
+        if number is None:
+            number = self._name_path(entries)
+        self._waiting.append(("lookup", name, number, found, list(portions)))
+        if not found:
+            self.flush()
 
     def _name_path(self, entries: tuple[object, ...]) -> int:
         given = tuple(entry for entry in entries if isinstance(entry, str))
@@ -168,9 +178,13 @@ class Journal:
     def load(self, path: str, name: str) -> None:
         """Record that the file at `path` is about to be read as the code of module `name`."""
         self.loads += 1
-        found = fingerprint(path)
+        met, status = self.met
+        self.met = "", None
+        # the status that the import system asked for a moment ago is as good as a newer one: it is older
+        found = _fields(status) if status is not None and met == path else fingerprint(path)
         self.latest = path, found
-        self.note("load", path, found or VANISHED, name)
+        self._waiting.append(("load", path, found or VANISHED, name))
+        self.flush()
 
     def sweep(self) -> None:
         """Record modules that came by loaders the hooks do not see, from the tail of sys.modules."""

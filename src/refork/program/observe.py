@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 
 from refork.program import audit, park
 from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, brinks, task_count
@@ -32,6 +33,12 @@ SECOND = 1_000_000_000
 COMPILING = SECOND // 2
 """Nanoseconds within which a text that was read has been compiled and written to its `.pyc`."""
 
+S_IFMT, S_IFREG = 0o170000, 0o100000
+"""File types in a status (inode(7)); the module `stat` is the program's to import."""
+
+STILL = 3_600 * SECOND
+"""Nanoseconds for which a file has lain still, when it is no longer asked whether it was compiled in between."""
+
 adapters: dict[str, Callable[[Any], None]] = {}
 """What is to be done to a module of a framework once it has loaded, by the module's name."""
 
@@ -42,6 +49,7 @@ loaded: list[Callable[[str, str], None]] = []
 def install() -> None:
     """Put the hooks in place. They stay for the life of the process."""
     _hook_find_spec()
+    _hook_file_finder()
     _hook_source_loaders()
     _hook_extension_loader()
     audit.install()
@@ -68,6 +76,24 @@ def _hook_find_spec() -> None:
         return spec
 
     finder.find_spec = classmethod(find_spec)
+
+
+def _hook_file_finder() -> None:
+    """Keep the status that the finder asks for: the loader would ask for the same, some microseconds later."""
+    if not hasattr(_external, "_path_isfile"):
+        return
+    stat = os.stat
+
+    @hidden
+    def _path_isfile(path: str) -> bool:
+        try:
+            status = stat(path)
+        except OSError:
+            return False
+        journal.met = path, status
+        return status.st_mode & S_IFMT == S_IFREG
+
+    _replace(_external, "_path_isfile", _path_isfile)
 
 
 def _forget_finders(folders: Any) -> None:
@@ -98,6 +124,7 @@ def _hook_source_loaders() -> None:
             original(self, module)
             return
         before_load(path, module.__name__)
+        evidence.loads()
         original(self, module)
         adapt(module)
 
@@ -121,11 +148,13 @@ def file_of(loader: Any) -> str:
 @hidden
 def before_load(path: str, name: str) -> None:
     """Record the load of `path`, and take a checkpoint before it where one is wanted."""
-    hot = _is_hot(path) and not is_library(path)
-    if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
-        park.take("hot" if hot else "ladder", f"{path}:0")
-    elif brinks.is_time_to_look():
-        park.look_back()
+    start = ladder.start
+    if start is not None and start.forks:
+        hot = path in start.hot and not is_library(path)
+        if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
+            park.take("hot" if hot else "ladder", f"{path}:0")
+        elif brinks.is_time_to_look():
+            park.look_back()
     for action in loaded:
         action(path, name)
     journal.load(path, name)
@@ -157,10 +186,8 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
         if steps is not None:
             run_steps(steps, namespace)
         else:
-            latest, known = journal.latest
-            written = known[1] if known and latest == path else None
-            racy = _changed(path) or _racy(path, namespace.get("__cached__"), written)
-            exec(_compile_again(loader, path) if racy else code, namespace)
+            stale = _changed(path) or _racy_load(path, namespace.get("__cached__"))
+            exec(_compile_again(loader, path) if stale else code, namespace)
 
 
 def _steps(loader: Any, path: str) -> Steps | None:
@@ -193,11 +220,9 @@ def _between_steps(running: Running) -> None:
     if index == 0 or index >= len(steps):
         return
     hot = _hot_step(steps.path) == index
-    if (
-        ladder.due()
-        or (hot and ladder.pays())
-        or (steps.calls(index) and ladder.is_cheap())
-        or ladder.pays_between()
+    likely = hot or steps.calls(index)
+    if ladder.due() or (
+        ladder.pays() if likely else ladder.is_rested() and ladder.affords(likely=False)
     ):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 
@@ -210,6 +235,15 @@ def _hot_step(path: str) -> int:
 def _changed(path: str) -> bool:
     start = ladder.start
     return start is not None and path in start.changed
+
+
+def _racy_load(path: str, cached: str | None) -> bool:
+    """The same as `_racy`, of a file that was just loaded; of one that has lain still there is nothing to ask."""
+    latest, known = journal.latest
+    if known is None or latest != path:
+        return _racy(path, cached)
+    _size, written, _inode, touched = known
+    return touched > journal.still and _racy(path, cached, written)
 
 
 def _racy(path: str, cached: str | None = None, written: int | None = None) -> bool:
@@ -262,6 +296,13 @@ def _look_for_modules_again(_start: Start) -> None:
 
 
 park.let_go.append(_look_for_modules_again)
+
+
+def _note_what_lies_still(_start: Start) -> None:
+    journal.still = time.time_ns() - STILL
+
+
+park.let_go.append(_note_what_lies_still)
 
 
 @hidden

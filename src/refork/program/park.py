@@ -257,6 +257,7 @@ def adopt(start: Start, channel: Channel, held: list[int]) -> None:
     journal.channel = channel
     journal.pid = os.getpid()
     journal.generation = start.generation
+    journal.met = "", None  # before it was parked
     ladder.statuses.clear()
     ladder.start = start
     ladder.next_id = start.next_id
