@@ -8,7 +8,7 @@ import sys
 from refork.program import park, sockets
 from refork.program.barriers import barriers, brinks
 from refork.program.evidence import evidence
-from refork.program.frames import hidden
+from refork.program.frames import hidden, replace
 from refork.program.journal import fingerprint, is_library, is_standard, journal
 from refork.program.ladder import ladder
 
@@ -41,11 +41,11 @@ def install() -> None:
 
     # hidden also because a signal is often taken at the start of it: its handler's traceback is the program's
     sys.addaudithook(hidden(audit))
-    sockets.listened.append(_stop_looking_at_readers)
+    sockets.listened.append(stop_looking_at_readers)
 
 
-def _stop_looking_at_readers() -> None:
-    """The program serves: who reads code and frames now is of no interest to any checkpoint."""
+def stop_looking_at_readers() -> None:
+    """Who reads code and frames now is of no interest to any checkpoint: the program serves, or there is none."""
     HANDLERS.pop("object.__getattr__", None)
     HANDLERS.pop("sys._getframe", None)
 
@@ -62,18 +62,22 @@ def _by_import_system() -> bool:
 
 def where() -> str:
     """`path:line` of the user's or a library's statement that is being executed."""
-    return _nearest(_is_ours)
+    return _place(_nearest(_is_ours))
 
 
-def _cause() -> str:
-    """The same, but never a statement of the standard library: many different things are done by one of its."""
+def _cause() -> Any:
+    """Its frame, but never one of the standard library: many different things are done by one statement of it."""
     return _nearest(lambda frame: _is_ours(frame) or is_standard(frame.f_code.co_filename))
 
 
-def _nearest(is_passed: Callable[[Any], bool]) -> str:
+def _nearest(is_passed: Callable[[Any], bool]) -> Any:
     frame: Any = sys._getframe(1)
     while frame is not None and is_passed(frame):
         frame = frame.f_back
+    return frame
+
+
+def _place(frame: Any) -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?:0"
 
 
@@ -81,11 +85,19 @@ def _is_ours(frame: Any) -> bool:
     return str(frame.f_globals.get("__name__")).startswith("refork.")
 
 
+PROBES = {("urllib3.util.connection", "_has_ipv6")}
+"""Functions that a library calls when it is imported, to learn what the machine can do: what they open, they
+close."""
+
+
 def brink(what: str) -> None:
     """The program is about to do what cannot be forked: the last moment for a checkpoint."""
     if not (ladder.enabled() and ladder.moved_on()):
         return
-    cause, number, start = _cause(), ladder.next_id, ladder.start
+    frame = _cause()
+    if frame is not None and (frame.f_globals.get("__name__"), frame.f_code.co_name) in PROBES:
+        return
+    cause, number, start = _place(frame), ladder.next_id, ladder.start
     if (ladder.pays() or not brinks.is_passed(cause)) and park.take("brink", where()):
         brinks.add(cause, number if ladder.start is start else 0)
 
@@ -248,6 +260,49 @@ HERE = globals()
 def _on_fork(_args: tuple[Any, ...]) -> None:
     brink("forks")
     journal.flush()
+
+
+def look_before_threads(threading: Any) -> None:
+    """The brink before a thread is before `Thread.start`: that notes the thread, and a fork forgets the note."""
+    original = threading.Thread.start
+
+    @hidden
+    def start(self: Any) -> None:
+        _quiet_brink("starts a thread")
+        barriers.started = True  # before 3.12 there is no event that tells
+        _renew_handle(self)
+        original(self)
+
+    replace(threading.Thread, "start", start)
+
+
+def _renew_handle(thread: Any) -> None:
+    """3.13 takes a thread that was made, and not yet started, before a fork for one that has ended."""
+    handle = getattr(thread, "_handle", None)
+    if handle is not None and not thread._started.is_set() and handle.is_done():
+        thread._handle = type(handle)()
+
+
+def _quiet_brink(what: str) -> None:
+    if not journal.quiet:
+        journal.quiet += 1
+        try:
+            brink(what)
+        finally:
+            journal.quiet -= 1
+
+
+def look_before_processes(subprocess: Any) -> None:
+    """The brink before a child process is before its pipes are made, and so before the audit event."""
+    original = subprocess.Popen.__init__
+
+    @hidden
+    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        _quiet_brink("starts a process")
+        original(self, *args, **kwargs)
+
+    __init__.__wrapped__ = original  # type: ignore[attr-defined]
+    replace(subprocess.Popen, "__init__", __init__)
 
 
 HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {

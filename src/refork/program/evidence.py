@@ -181,7 +181,8 @@ def _uses_of_line_names() -> tuple[int, ...] | None:
     """
     if IMMORTAL_NAMES or _thread._count():
         return None
-    return (sum(map(sys.getrefcount, INTERNED)), *gc.get_count()[1:])
+    _youngest, middle, oldest = gc.get_count()
+    return sum(map(sys.getrefcount, INTERNED)), middle, oldest
 
 
 def _names_first_line(names: tuple[str, ...]) -> bool:

@@ -56,6 +56,14 @@ def hidden(function: F) -> F:
     return function
 
 
+def replace(owner: Any, name: str, function: Any) -> None:
+    """Put `function` in the place of `owner`'s, under the original's names."""
+    original = getattr(owner, name)
+    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(function, attribute, getattr(original, attribute))
+    setattr(owner, name, function)
+
+
 def _works() -> bool:
     """Whether a frame made so is really invisible in this interpreter, seen by trying."""
 

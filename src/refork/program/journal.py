@@ -111,7 +111,8 @@ class Journal:
     def note(self, *entry: object) -> None:
         """Add an entry, and send it at once: the program may wait for ever from here on, or be killed.
 
-        Only a module put in its place waits for the next, and a lookup that found something for the load.
+        Only a module put in its place waits for the next, a search path for the lookup, and a lookup that found
+        something for the load.
         """
         self._waiting.append(entry)
         if entry[0] != "kept":
@@ -145,7 +146,7 @@ class Journal:
             self.quiet -= 1
 
     def lookup(
-        self, name: str, directories: Iterable[object], found: str, portions: Sequence[str]
+        self, name: str, directories: Iterable[object], found: str, portions: list[str]
     ) -> None:
         """Record that module `name` was looked up along a path; `found` and `portions` as in the entry."""
         entries = tuple(directories)
@@ -155,7 +156,7 @@ class Journal:
             number = None
         if number is None:
             number = self._name_path(entries)
-        self._waiting.append(("lookup", name, number, found, list(portions)))
+        self._waiting.append(("lookup", name, number, found, portions))
         if not found:
             self.flush()
 
@@ -165,7 +166,7 @@ class Journal:
         number = self._paths.get(key)
         if number is None:
             number = self._paths[key] = len(self._paths) + 1_000_000 * self.generation
-            self.note("path", number, list(key))
+            self._waiting.append(("path", number, list(key)))
         if len(given) == len(entries) and all(entry[:1] == "/" for entry in given):
             self._given[given] = number  # others depend on the working folder
         return number

@@ -7,7 +7,7 @@ import os
 import sys
 
 from refork.adapters import table
-from refork.program import observe, park, sockets
+from refork.program import audit, observe, park, sockets
 from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
@@ -115,19 +115,20 @@ def run_target() -> None:
     """Run the user's program as plain `python` would."""
     start = ladder.start
     assert start is not None
-    target = start.target
     observe.install()
     observe.adapters["socket"] = sockets.hold
     sockets.listened.append(park.serves)
     table.install()
     if start.forks:
         evidence.start()
-    namespace = _fresh_main(target)
+    else:
+        audit.stop_looking_at_readers()
+    namespace = _fresh_main(start.target)
     ladder.begin()
     if not _frames_below():
-        _run(target, namespace)
+        _run(start.target, namespace)
     else:
-        _run_showing(target, namespace)
+        _run_showing(start.target, namespace)
 
 
 def _frames_below() -> bool:

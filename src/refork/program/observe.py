@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sys
 import time
+from stat import S_ISREG
 
 from refork.program import audit, park
 from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, brinks, task_count
 from refork.program.evidence import evidence
-from refork.program.frames import hidden
+from refork.program.frames import hidden, replace
 from refork.program.journal import is_library, journal
 from refork.program.ladder import ladder
 from refork.program.running import Running, run
@@ -33,9 +34,6 @@ SECOND = 1_000_000_000
 COMPILING = SECOND // 2
 """Nanoseconds within which a text that was read has been compiled and written to its `.pyc`."""
 
-S_IFMT, S_IFREG = 0o170000, 0o100000
-"""File types in a status (inode(7)); the module `stat` is the program's to import."""
-
 STILL = 3_600 * SECOND
 """Nanoseconds for which a file has lain still, when it is no longer asked whether it was compiled in between."""
 
@@ -53,13 +51,6 @@ def install() -> None:
     _hook_source_loaders()
     _hook_extension_loader()
     audit.install()
-
-
-def _replace(owner: Any, name: str, function: Any) -> None:
-    original = getattr(owner, name)
-    for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
-        setattr(function, attribute, getattr(original, attribute))
-    setattr(owner, name, function)
 
 
 def _hook_find_spec() -> None:
@@ -91,9 +82,9 @@ def _hook_file_finder() -> None:
         except OSError:
             return False
         journal.met = path, status
-        return status.st_mode & S_IFMT == S_IFREG
+        return S_ISREG(status.st_mode)
 
-    _replace(_external, "_path_isfile", _path_isfile)
+    replace(_external, "_path_isfile", _path_isfile)
 
 
 def _forget_finders(folders: Any) -> None:
@@ -103,10 +94,9 @@ def _forget_finders(folders: Any) -> None:
 
 
 def _note_lookup(fullname: str, path: Any, spec: Any) -> None:
-    found = ""
-    portions: list[str] = []
+    found, portions = "", []
     if spec is not None:
-        if spec.has_location:
+        if spec._set_fileattr:  # `has_location`, without a call
             found = spec.origin or ""
         elif spec.submodule_search_locations is not None:
             portions = list(spec.submodule_search_locations)
@@ -128,7 +118,7 @@ def _hook_source_loaders() -> None:
         original(self, module)
         adapt(module)
 
-    _replace(basics, "exec_module", exec_module)
+    replace(basics, "exec_module", exec_module)
     # The original calls `exec` by this global name, inside the frames that plain Python shows and trims.
     _external.exec = _execute
 
@@ -151,7 +141,9 @@ def before_load(path: str, name: str) -> None:
     start = ladder.start
     if start is not None and start.forks:
         hot = path in start.hot and not is_library(path)
-        if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
+        if (
+            hot and ((ladder.is_rested() and ladder.affords()) or _is_hottest(path))
+        ) or ladder.due():
             park.take("hot" if hot else "ladder", f"{path}:0")
         elif brinks.is_time_to_look():
             park.look_back()
@@ -344,7 +336,7 @@ def _hook_extension_loader() -> None:
         original(self, module)
         barriers.pool_threads += max(0, _count() - threads)
 
-    _replace(loader, "exec_module", exec_module)
+    replace(loader, "exec_module", exec_module)
     original_create = loader.create_module
 
     @hidden
@@ -356,7 +348,7 @@ def _hook_extension_loader() -> None:
         barriers.pool_threads += max(0, _count() - threads)
         return module
 
-    _replace(loader, "create_module", create_module)
+    replace(loader, "create_module", create_module)
 
 
 def _count() -> int:
@@ -369,48 +361,5 @@ def _count() -> int:
         journal.quiet -= 1
 
 
-def _on_threading(threading: Any) -> None:
-    """The brink before a thread is before `Thread.start`: that notes the thread, and a fork forgets the note."""
-    original = threading.Thread.start
-
-    @hidden
-    def start(self: Any) -> None:
-        _quiet_brink("starts a thread")
-        barriers.started = True  # before 3.12 there is no event that tells
-        _renew_handle(self)
-        original(self)
-
-    _replace(threading.Thread, "start", start)
-
-
-def _renew_handle(thread: Any) -> None:
-    """3.13 takes a thread that was made, and not yet started, before a fork for one that has ended."""
-    handle = getattr(thread, "_handle", None)
-    if handle is not None and not thread._started.is_set() and handle.is_done():
-        thread._handle = type(handle)()
-
-
-def _quiet_brink(what: str) -> None:
-    if not journal.quiet:
-        journal.quiet += 1
-        try:
-            audit.brink(what)
-        finally:
-            journal.quiet -= 1
-
-
-def _on_subprocess(subprocess: Any) -> None:
-    """The brink before a child process is before its pipes are made, and so before the audit event."""
-    original = subprocess.Popen.__init__
-
-    @hidden
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        _quiet_brink("starts a process")
-        original(self, *args, **kwargs)
-
-    __init__.__wrapped__ = original  # type: ignore[attr-defined]
-    _replace(subprocess.Popen, "__init__", __init__)
-
-
-adapters["threading"] = _on_threading
-adapters["subprocess"] = _on_subprocess
+adapters["threading"] = audit.look_before_threads
+adapters["subprocess"] = audit.look_before_processes
