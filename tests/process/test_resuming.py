@@ -214,6 +214,15 @@ def test_a_probe_that_is_over_at_once_is_no_brink_again(folder: Path, start: Sta
     )
 
 
+def test_what_urllib3_tries_when_it_is_imported_is_no_brink(folder: Path, start: Start) -> None:
+    pytest.importorskip("urllib3")
+    (folder / "x.py").write_text("import urllib3\nprint('up', flush=True)\n")
+    live = start("x.py")
+    live.says("up")
+    live.exit(1)
+    assert not live.all("checkpoint", kind="brink")
+
+
 COLLECTING = """import hot
 import gc
 gc.collect()

@@ -149,9 +149,9 @@ class Ladder:
         now = time.monotonic()
         if now < self._coarse_from or not self.is_rested():
             return False
-        self.affords(likely=False)
-        wanted = self._began + (self._spent + self._price(own_pages())) / COARSE
-        self._coarse_from = max(wanted, self._not_before)
+        pages = own_pages()
+        wanted = self._began + (self._spent + self._price(pages)) / COARSE
+        self._coarse_from = max(wanted, self._affordable_from(pages))
         if now < self._coarse_from:
             return False
         self._coarse_from = now + SOONEST  # it may be forbidden here, and then soon after as well
@@ -162,7 +162,7 @@ class Ladder:
         return self._spent <= COARSE * (time.monotonic() - self._began)
 
     def affords(self, likely: bool = True) -> bool:
-        """Whether one in a place that may be worth more can be paid for, or even in a likely one."""
+        """Whether one can be paid for in a likely place, or else between any two statements."""
         now = time.monotonic()
         if now < self._not_before and not (likely and self._small):
             return False
@@ -170,11 +170,16 @@ class Ladder:
         self._small = pages * PAGE < SMALL
         if likely and self._small:
             return True
-        cost = self._spent + self._price(pages)
-        observing = (journal.loads - self._loads_before) * OBSERVING
-        wanted = cost / SMALL_BOUND if self._small else (cost + observing) / BOUND
-        self._not_before = self._began + wanted
+        self._not_before = self._affordable_from(pages)
         return now >= self._not_before
+
+    def _affordable_from(self, pages: int) -> float:
+        """When one that shares so many pages can be afforded at the earliest, on the monotonic clock."""
+        cost = self._spent + self._price(pages)
+        if pages * PAGE < SMALL:
+            return self._began + cost / SMALL_BOUND
+        observing = (journal.loads - self._loads_before) * OBSERVING
+        return self._began + (cost + observing) / BOUND
 
     def _price(self, pages: int) -> float:
         return self._forking + min(pages, COPIED) * COPYING
