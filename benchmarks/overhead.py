@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,11 @@ from demo.site import create
 
 PLAIN = (sys.executable,)
 REFORK = (str(BIN / "refork"), "-q", "--on-exit", "follow")
+WAYS = {
+    "plain python": PLAIN,
+    "refork --strategy restart": (*REFORK, "--strategy", "restart"),
+    "refork": REFORK,
+}
 
 EMPTY = """
 import sys
@@ -85,36 +91,41 @@ def run(command: tuple[str, ...], program: Program) -> dict[str, Any]:
     return {**said, "wall": wall, "cpu": used.ru_utime + used.ru_stime}
 
 
-def alternate(program: Program, repeat: int) -> dict[str, dict[str, float]]:
-    """The best seconds of plain python and refork, run in turn after one warm-up.
-
-    The best, for what others do on the machine only ever makes a run longer.
-    """
-    runs: dict[str, list[dict[str, Any]]] = {"plain": [], "refork": []}
+def alternate(program: Program, repeat: int) -> dict[str, dict[str, list[float]]]:
+    """Sorted seconds of each way to run a program, in turn after one warm-up."""
+    runs: dict[str, list[dict[str, Any]]] = {way: [] for way in WAYS}
     for number in range(repeat + 1):
-        for name, command in (("plain", PLAIN), ("refork", REFORK)):
+        for way, command in WAYS.items():
             result = run(command, program)
             if number:
-                runs[name].append(result)
+                runs[way].append(result)
     return {
-        name: {key: min(result[key] for result in results) for key in ("wall", "cpu", "seconds")}
-        for name, results in runs.items()
+        way: {key: sorted(result[key] for result in results) for key in ("wall", "cpu", "seconds")}
+        for way, results in runs.items()
     }
 
 
 def starts(folder: Path, sizes: list[int], repeat: int) -> None:
-    """Print how much longer the first start takes, and what it uses."""
-    print(
-        "| first start, best of the runs | command: plain | refork | CPU: plain | refork |", end=""
-    )
-    print(" inside the program: plain | refork | more |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    """Print how much longer the first start takes, and what it uses: the median, and the best in brackets."""
+    print("| first start, median (best) | way | command | CPU | inside the program | more |")
+    print("|---|---|--:|--:|--:|--:|")
     for program in _programs(folder, sizes):
         times = alternate(program, repeat)
-        cells = [_pair(times, key) for key in ("wall", "cpu", "seconds")]
-        plain, ours = times["plain"]["seconds"], times["refork"]["seconds"]
-        more = f"{ours / plain - 1:+.1%}" if plain else "-"
-        print(f"| {program.name} | {' | '.join(cells)} | {more} |", flush=True)
+        plain = times["plain python"]["seconds"]
+        for way, taken in times.items():
+            cells = [_shown(taken[key]) for key in ("wall", "cpu", "seconds")]
+            more = _more(taken["seconds"], plain) if plain[0] and way != "plain python" else "-"
+            print(f"| {program.name} | {way} | {' | '.join(cells)} | {more} |", flush=True)
+
+
+def _shown(seconds: list[float]) -> str:
+    median, best = statistics.median(seconds) * 1000, seconds[0] * 1000
+    return f"{median:,.0f} ms ({best:,.0f})" if median else "-"
+
+
+def _more(ours: list[float], plain: list[float]) -> str:
+    median = statistics.median(ours) / statistics.median(plain) - 1
+    return f"{median:+.1%} ({ours[0] / plain[0] - 1:+.1%})"
 
 
 def _programs(folder: Path, sizes: list[int]) -> Iterator[Program]:
@@ -141,11 +152,6 @@ def _loading(folder: Path, urls: str) -> Path:
     script = folder / "loading.py"
     script.write_text(LOADING.format(urls=urls))
     return script
-
-
-def _pair(times: dict[str, dict[str, float]], key: str) -> str:
-    plain, ours = times["plain"][key], times["refork"][key]
-    return f"{plain * 1000:,.0f} ms | {ours * 1000:,.0f} ms" if plain else "- | -"
 
 
 def part(folder: Path) -> None:
