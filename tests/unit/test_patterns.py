@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from refork.core.plan import Change
+from refork.files.changes import Changes
 from refork.files.patterns import Patterns, folders_of, matches, reaches
+from refork.files.registered import Registered
 from refork.settings import Settings
 
 
@@ -82,3 +87,32 @@ def test_folders_on_the_way() -> None:
     assert reaches("/a/b/c", "/a/*/c/*.po")
     assert not reaches("/a/b/d", "/a/*/c/*.po")
     assert not reaches("/a/.git", "/a/**/*.po")
+
+
+def test_what_went_before_its_folder_was_watched_is_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program may be up, and somebody move files, before the watcher stands."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("moved", "stays"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "one.txt").write_text("1")
+    patterns = Patterns(replace(Settings(), watch=("data",)))
+    hinted: list[list[str]] = []
+    supervisor = SimpleNamespace(
+        patterns=patterns,
+        registered=Registered(),
+        watching=SimpleNamespace(has=lambda _folder: True),
+        lineage=SimpleNamespace(journal=SimpleNamespace(written=())),
+        hinted=lambda found, _everything: hinted.append(found),
+    )
+    changes = Changes(supervisor)  # type: ignore[arg-type]
+    changes.look_into([str(tmp_path)])
+    assert not hinted
+    (tmp_path / "data" / "moved").rename(tmp_path / "away")
+    changes.look_into([str(tmp_path)])
+    gone = str(tmp_path / "data" / "moved" / "one.txt")
+    assert hinted == [[gone]]
+    assert patterns.differs(Change(gone, None, None))
+    changes.look_into([str(tmp_path)])
+    assert len(hinted) == 1, "once"

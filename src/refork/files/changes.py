@@ -173,10 +173,12 @@ class Changes:
         if unwatched:
             self.sup.registered.find_folders()
             self.sup.watching.then(lambda: self.look_into([path]))
+        gone = [file for file in self._seen_in(path) if not os.path.lexists(file)]
+        found += [file for file in gone if any(one.misses(file) for one in asked)]
         return [file for file in found if not self.left_out(file)]
 
-    def _gone_with(self, path: str) -> list[str]:
-        """Files that were seen in a folder that is no more."""
+    def _seen_in(self, path: str) -> list[str]:
+        """Files that were seen in a folder, which may be no more."""
         seen = self.sup.registered.seen() | self.sup.patterns.seen()
         return [file for file in seen if is_below(file, path)]
 
@@ -188,7 +190,7 @@ class Changes:
         if os.path.isdir(path):
             found.update(self._in_folder(path))
         elif not os.path.lexists(path):
-            found.update(self._gone_with(path))
+            found.update(self._seen_in(path))
         known = journal.concerns(path) or path in self.sup.dirty
         may_be_module = "." in os.path.basename(path) or not os.path.isfile(path)
         read = journal.latest(path) is not None
