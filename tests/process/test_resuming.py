@@ -242,7 +242,7 @@ def test_a_full_collection_on_the_way_is_made_once_and_before(folder: Path, star
     live = start("x.py")
     live.event("listening", generation=1)
     taken = []
-    for number in range(2, 7):
+    for number in range(2, 6):
         live.save("hot.py", f"V = {number}\n")
         live.says(f"up {number}")
         live.event("listening", generation=number)

@@ -115,7 +115,8 @@ class Journal:
         something for the load.
         """
         self._waiting.append(entry)
-        if entry[0] != "kept":
+        tag = entry[0]
+        if tag == "load" or not (tag in ("path", "kept") or (tag == "lookup" and entry[3])):
             self.flush()
 
     def flush(self) -> None:
@@ -156,9 +157,7 @@ class Journal:
             number = None
         if number is None:
             number = self._name_path(entries)
-        self._waiting.append(("lookup", name, number, found, portions))
-        if not found:
-            self.flush()
+        self.note("lookup", name, number, found, portions)
 
     def _name_path(self, entries: tuple[object, ...]) -> int:
         given = tuple(entry for entry in entries if isinstance(entry, str))
@@ -166,7 +165,7 @@ class Journal:
         number = self._paths.get(key)
         if number is None:
             number = self._paths[key] = len(self._paths) + 1_000_000 * self.generation
-            self._waiting.append(("path", number, list(key)))
+            self.note("path", number, list(key))
         if len(given) == len(entries) and all(entry[:1] == "/" for entry in given):
             self._given[given] = number  # others depend on the working folder
         return number
@@ -184,8 +183,7 @@ class Journal:
         # the status that the import system asked for a moment ago is as good as a newer one: it is older
         found = _fields(status) if status is not None and met == path else fingerprint(path)
         self.latest = path, found
-        self._waiting.append(("load", path, found or VANISHED, name))
-        self.flush()
+        self.note("load", path, found or VANISHED, name)
 
     def sweep(self) -> None:
         """Record modules that came by loaders the hooks do not see, from the tail of sys.modules."""

@@ -192,9 +192,9 @@ class Ladder:
         """Whether the last checkpoint was some time ago."""
         return time.monotonic() - self._last > SOONEST
 
-    def pays(self) -> bool:
-        """Whether one in a likely place saves enough for its price."""
-        return self.moved_on() and self.affords()
+    def pays(self, likely: bool = True) -> bool:
+        """The same, and whether it saves anything."""
+        return self.moved_on() and self.affords(likely)
 
 
 ladder = Ladder()

@@ -208,7 +208,6 @@ def _run_script(name: str, namespace: dict[str, Any]) -> None:
         return
     namespace["__loader__"] = external.SourceFileLoader("__main__", path)
     journal.load(path, "__main__")
-    ladder.loads = journal.loads  # a root is parked right before it
     source = _read(path)
     sys.audit("cpython.run_file", path)
     execute_entry(source, path, namespace)

@@ -141,9 +141,7 @@ def before_load(path: str, name: str) -> None:
     start = ladder.start
     if start is not None and start.forks:
         hot = path in start.hot and not is_library(path)
-        if (
-            hot and ((ladder.is_rested() and ladder.affords()) or _is_hottest(path))
-        ) or ladder.due():
+        if (hot and (ladder.affords() or _is_hottest(path))) or ladder.due():
             park.take("hot" if hot else "ladder", f"{path}:0")
         elif brinks.is_time_to_look():
             park.look_back()
@@ -213,9 +211,7 @@ def _between_steps(running: Running) -> None:
         return
     hot = _hot_step(steps.path) == index
     likely = hot or steps.calls(index)
-    if ladder.due() or (
-        ladder.pays() if likely else ladder.is_rested() and ladder.affords(likely=False)
-    ):
+    if ladder.due() or ladder.pays(likely):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 
 
