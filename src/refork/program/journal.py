@@ -121,13 +121,12 @@ class Journal:
 
     def flush(self) -> None:
         """Send what waits."""
-        empty: list[tuple[object, ...]] = []
-        # The handler of a signal, or a finalizer, may come here as well, but not between these two: nothing is
-        # called and nothing made. So each entry is told once.
-        waiting = self._waiting
-        self._waiting = empty
-        for first in range(0, len(waiting), BATCH):
-            self._send("journal", waiting[first : first + BATCH])
+        while self._waiting:
+            # one by one: the handler of a signal may come here in between, and each is told once
+            batch: list[tuple[object, ...]] = []
+            while self._waiting and len(batch) < BATCH:
+                batch.append(self._waiting.pop(0))
+            self._send("journal", batch)
 
     def tell(self, *message: object, fds: Sequence[int] = ()) -> None:
         """Send a message after all entries so far. Without a supervisor it goes nowhere."""
