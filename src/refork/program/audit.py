@@ -24,13 +24,15 @@ def install() -> None:
     The hook holds what it needs: at the very end it is called when the names of this module are gone.
     """
     handlers, notes, found, over = HANDLERS, journal, barriers, sys.is_finalizing
-    is_bytecode = _is_cached_bytecode
+    bytecode = BYTECODE
 
     def audit(event: str, args: tuple[Any, ...]) -> None:
         if event not in handlers or notes.quiet or over():
             return
-        if event == "open" and is_bytecode(args[0]):
-            return  # the commonest by far
+        if event == "open":
+            path = args[0]
+            if type(path) is str and path[-4:] in bytecode and "__pycache__" in path:
+                return  # the commonest by far
         notes.quiet += 1
         try:
             handlers[event](args)
@@ -133,10 +135,6 @@ BYTECODE = (".pyc", ".pyo")
 def _is_no_file(name: str) -> bool:
     """Whether a path is the kernel's or a device's; in /dev/shm there are ordinary files."""
     return name.startswith(SKIPPED) and not name.startswith("/dev/shm/")
-
-
-def _is_cached_bytecode(path: Any) -> bool:
-    return type(path) is str and path[-4:] in BYTECODE and "__pycache__" in path
 
 
 def _on_open(args: tuple[Any, ...]) -> None:
