@@ -7,8 +7,8 @@ import sys
 
 from refork.program import park, sockets
 from refork.program.barriers import barriers, brinks
-from refork.program.evidence import evidence
-from refork.program.frames import hidden, replace
+from refork.program.evidence import evidence, place_of
+from refork.program.frames import hidden, put_in_place
 from refork.program.journal import fingerprint, is_library, is_standard, journal
 from refork.program.ladder import ladder
 
@@ -64,7 +64,7 @@ def _by_import_system() -> bool:
 
 def where() -> str:
     """`path:line` of the user's or a library's statement that is being executed."""
-    return _place(_nearest(_is_ours))
+    return place_of(_nearest(_is_ours))
 
 
 def _cause() -> Any:
@@ -77,10 +77,6 @@ def _nearest(is_passed: Callable[[Any], bool]) -> Any:
     while frame is not None and is_passed(frame):
         frame = frame.f_back
     return frame
-
-
-def _place(frame: Any) -> str:
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?:0"
 
 
 def _is_ours(frame: Any) -> bool:
@@ -99,7 +95,7 @@ def brink(what: str) -> None:
     frame = _cause()
     if frame is not None and (frame.f_globals.get("__name__"), frame.f_code.co_name) in PROBES:
         return
-    cause, number, start = _place(frame), ladder.next_id, ladder.start
+    cause, number, start = place_of(frame), ladder.next_id, ladder.start
     if (ladder.pays() or not brinks.is_passed(cause)) and park.take("brink", where()):
         brinks.add(cause, number if ladder.start is start else 0)
 
@@ -271,7 +267,7 @@ def look_before_threads(threading: Any) -> None:
         _renew_handle(self)
         original(self)
 
-    replace(threading.Thread, "start", start)
+    put_in_place(threading.Thread, "start", start)
 
 
 def _renew_handle(thread: Any) -> None:
@@ -300,7 +296,7 @@ def look_before_processes(subprocess: Any) -> None:
         original(self, *args, **kwargs)
 
     __init__.__wrapped__ = original  # type: ignore[attr-defined]
-    replace(subprocess.Popen, "__init__", __init__)
+    put_in_place(subprocess.Popen, "__init__", __init__)
 
 
 HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {

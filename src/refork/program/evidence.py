@@ -137,7 +137,7 @@ class Evidence:
             return
         code = function.__code__
         if not is_library(code.co_filename):
-            self.code_readers.setdefault(key_of(code), _place(reader))
+            self.code_readers.setdefault(key_of(code), place_of(reader))
 
     def succeed(self, old: Key, new: Key, ran: bool) -> None:
         """What is known of a function is known of it under its new code, too."""
@@ -150,7 +150,7 @@ class Evidence:
         """Somebody took hold of a frame: the line numbers of those on the stack may have been kept."""
         if reader is None or _module_of(reader).partition(".")[0] in NAMES_ONLY:
             return
-        place = _place(reader)
+        place = place_of(reader)
         frame = reader
         while frame is not None:
             name = frame.f_code.co_filename
@@ -221,8 +221,9 @@ def _module_of(frame: Any) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _place(frame: Any) -> str:
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+def place_of(frame: Any) -> str:
+    """`path:line` of what a frame is executing."""
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "?:0"
 
 
 class Counters:

@@ -56,8 +56,11 @@ def hidden(function: F) -> F:
     return function
 
 
-def replace(owner: Any, name: str, function: Any) -> None:
-    """Put `function` in the place of `owner`'s, under the original's names."""
+def put_in_place(owner: Any, name: str, function: Any) -> None:
+    """Put `function` at `owner.name`, under the original's names.
+
+    `adapters.replace` is for frameworks, where `functools` is loaded and the original may be shown.
+    """
     original = getattr(owner, name)
     for attribute in ("__module__", "__name__", "__qualname__", "__doc__"):
         setattr(function, attribute, getattr(original, attribute))

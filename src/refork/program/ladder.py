@@ -27,8 +27,8 @@ BOUND = 0.10
 COARSE = 0.03
 """Share that checkpoints may cost, for one of no particular place to be taken."""
 
-SMALL = 32 << 20
-"""Bytes of memory of its own up to which a process is small: a checkpoint costs it a few milliseconds, and less if
+SMALL = (32 << 20) // PAGE
+"""Pages of memory of its own up to which a process is small: a checkpoint costs it a few milliseconds, and less if
 it loads no more, as a script that has imported what it needs. So it may have one in any likely place ..."""
 
 SMALL_BOUND = 0.15
@@ -167,7 +167,7 @@ class Ladder:
         if now < self._not_before and not (likely and self._small):
             return False
         pages = own_pages()
-        self._small = pages * PAGE < SMALL
+        self._small = pages < SMALL
         if likely and self._small:
             return True
         self._not_before = self._affordable_from(pages)
@@ -176,7 +176,7 @@ class Ladder:
     def _affordable_from(self, pages: int) -> float:
         """When one that shares so many pages can be afforded at the earliest, on the monotonic clock."""
         cost = self._spent + self._price(pages)
-        if pages * PAGE < SMALL:
+        if pages < SMALL:
             return self._began + cost / SMALL_BOUND
         observing = (journal.loads - self._loads_before) * OBSERVING
         return self._began + (cost + observing) / BOUND

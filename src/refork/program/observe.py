@@ -14,7 +14,7 @@ from stat import S_ISREG
 from refork.program import audit, park
 from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, brinks, task_count
 from refork.program.evidence import evidence
-from refork.program.frames import hidden, replace
+from refork.program.frames import hidden, put_in_place
 from refork.program.journal import is_library, journal
 from refork.program.ladder import ladder
 from refork.program.running import Running, run
@@ -84,7 +84,7 @@ def _hook_file_finder() -> None:
         journal.met = path, status
         return S_ISREG(status.st_mode)
 
-    replace(_external, "_path_isfile", _path_isfile)
+    put_in_place(_external, "_path_isfile", _path_isfile)
 
 
 def _forget_finders(folders: Any) -> None:
@@ -118,7 +118,7 @@ def _hook_source_loaders() -> None:
         original(self, module)
         adapt(module)
 
-    replace(basics, "exec_module", exec_module)
+    put_in_place(basics, "exec_module", exec_module)
     # The original calls `exec` by this global name, inside the frames that plain Python shows and trims.
     _external.exec = _execute
 
@@ -211,7 +211,7 @@ def _between_steps(running: Running) -> None:
         return
     hot = _hot_step(steps.path) == index
     likely = hot or steps.calls(index)
-    if ladder.due() or ladder.pays(likely):
+    if ladder.stop is not None or ladder.pays(likely):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 
 
@@ -332,7 +332,7 @@ def _hook_extension_loader() -> None:
         original(self, module)
         barriers.pool_threads += max(0, _count() - threads)
 
-    replace(loader, "exec_module", exec_module)
+    put_in_place(loader, "exec_module", exec_module)
     original_create = loader.create_module
 
     @hidden
@@ -344,7 +344,7 @@ def _hook_extension_loader() -> None:
         barriers.pool_threads += max(0, _count() - threads)
         return module
 
-    replace(loader, "create_module", create_module)
+    put_in_place(loader, "create_module", create_module)
 
 
 def _count() -> int:
