@@ -16,8 +16,8 @@ RECENT = 24 * 3600.0
 TOGETHER = 60.0
 """Seconds within which a checkout, an unpacked archive or a generator writes its files."""
 
-MANY = 20
-"""Files written together that are no work of hands."""
+MANY = 10
+"""Files written together that are no work of hands; the starter of a framework writes about as many."""
 
 SKIPPED = {"node_modules", "__pycache__", "site-packages", "venv", "env", "build", "dist"}
 

@@ -11,7 +11,7 @@ import _thread
 import os
 import time
 
-from refork.program.forking import PAGE, own_pages
+from refork.program.forking import own_pages
 from refork.program.journal import journal
 
 TYPE_CHECKING = False
@@ -27,16 +27,18 @@ BOUND = 0.10
 COARSE = 0.03
 """Share that checkpoints may cost, for one of no particular place to be taken."""
 
-SMALL = (32 << 20) // PAGE
-"""Pages of memory of its own up to which a process is small: a checkpoint costs it a few milliseconds, and less if
-it loads no more, as a script that has imported what it needs. So it may have one in any likely place ..."""
-
-SMALL_BOUND = 0.15
-"""... and elsewhere for this share."""
+ALLOWANCE = 0.025
+"""Seconds that checkpoints in likely places may cost whatever their share: less than anybody waits for. It is
+enough for five beneath a script of the standard library, and for one or two beneath a small application."""
 
 OBSERVING = 45e-6
 """Seconds that a module costs to observe, the lookups, audit events and messages of its loading included. Measured
 without checkpoints: 30 of 1,000 generated modules, 45 of the 1,565 of Wagtail's starter, as microseconds each."""
+
+FORKING = 2.5e-3
+"""Seconds that a checkpoint takes, from the looks at what may stand in its way to the word that there is one.
+Measured: 2.8 to 3.5 at 7 MB and 3.3 to 5.3 at 27. Not measured each time: on a busy machine that is mostly the time
+of others, and two starts of one program would have different ladders."""
 
 COPYING = 1.7e-6
 """Seconds that each page of its own costs the program after a fork: where reference counts change, the page is
@@ -108,20 +110,19 @@ class Ladder:
         self._last = 0.0
         self._spent = 0.0
         """Seconds that its checkpoints have cost it, the copies included."""
-        self._forking = 0.001
-        """Seconds the last fork took."""
         self._loads_before = 0
         """How many modules had been loaded when this generation was let go."""
-        self._small = True
-        """Whether this process was small when that was looked at last."""
         self._coarse_from = self._not_before = 0.0
         """When one of no particular place, or any other, can be afforded at the earliest: until then nobody has
         to look at the memory again."""
+        self._allowance_spent = False
+        """Whether one was found too dear for what is left of the allowance: memory seldom shrinks."""
 
     def begin(self) -> None:
         """A generation begins, here."""
         self._began = self._last = time.monotonic()
         self._spent = self._coarse_from = self._not_before = 0.0
+        self._allowance_spent = False
         self._loads_before = journal.loads
         self.told = set()
 
@@ -130,7 +131,6 @@ class Ladder:
         self.loads = journal.loads
         if began >= self._began:
             self._last = time.monotonic()
-            self._forking = min(self._last - began, 0.1)
             self._spent += self._price(own_pages())
 
     def enabled(self) -> bool:
@@ -164,25 +164,22 @@ class Ladder:
     def affords(self, likely: bool = True) -> bool:
         """Whether one can be paid for in a likely place, or else between any two statements."""
         now = time.monotonic()
-        if now < self._not_before and not (likely and self._small):
+        if now < self._not_before and (self._allowance_spent or not likely):
             return False
         pages = own_pages()
-        self._small = pages < SMALL
-        if likely and self._small:
+        self._allowance_spent = self._spent + self._price(pages) > ALLOWANCE
+        if likely and not self._allowance_spent:
             return True
         self._not_before = self._affordable_from(pages)
         return now >= self._not_before
 
     def _affordable_from(self, pages: int) -> float:
         """When one that shares so many pages can be afforded at the earliest, on the monotonic clock."""
-        cost = self._spent + self._price(pages)
-        if pages < SMALL:
-            return self._began + cost / SMALL_BOUND
         observing = (journal.loads - self._loads_before) * OBSERVING
-        return self._began + (cost + observing) / BOUND
+        return self._began + (self._spent + self._price(pages) + observing) / BOUND
 
     def _price(self, pages: int) -> float:
-        return self._forking + min(pages, COPIED) * COPYING
+        return FORKING + min(pages, COPIED) * COPYING
 
     def moved_on(self) -> bool:
         """Whether loading has gone on since the last checkpoint."""

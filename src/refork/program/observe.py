@@ -210,7 +210,7 @@ def _between_steps(running: Running) -> None:
     if index == 0 or index >= len(steps):
         return
     hot = _hot_step(steps.path) == index
-    likely = hot or steps.calls(index)
+    likely = hot or steps.calls(index) or (steps.follows_imports(index) and ladder.is_rested())
     if ladder.stop is not None or ladder.pays(likely):
         park.take("hot" if hot else "ladder", f"{steps.path}:{steps.line(index)}")
 

@@ -147,6 +147,13 @@ class Steps:
         node = self.all[index].node
         return type(node).__name__ == "Expr" and type(node.value).__name__ in ("Call", "Await")
 
+    def follows_imports(self, index: int) -> bool:
+        """Whether step `index` is where imports end: where what a file says itself often begins."""
+        return self._imports(index - 1) and not self._imports(index)
+
+    def _imports(self, index: int) -> bool:
+        return type(self.all[index].node).__name__ in ("Import", "ImportFrom")
+
     def same_place(self, other: Steps, index: int) -> bool:
         """Whether step `index` is the same statement at the same place in another text."""
         if index >= len(other):
