@@ -98,6 +98,8 @@ class Journal:
         """Modules loaded so far: tells whether loading has gone on since the last checkpoint."""
         self.latest: tuple[str, Fingerprint] = ("", None)
         """The file that was loaded last, and its fingerprint."""
+        self.reading: Any = None
+        """The loader that is about to read that file."""
         self.met: tuple[str, os.stat_result | None] = ("", None)
         """The file that the import system found last, and its status: most are loaded at once."""
         self.still = 0

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from stat import S_ISREG
 
-from refork.program import audit, park
+from refork.program import audit, bytecode, park
 from refork.program.barriers import POOLS_THAT_SURVIVE, barriers, brinks, task_count
+from refork.program.bytecode import compile_again, is_racy
 from refork.program.evidence import evidence
 from refork.program.frames import hidden, put_in_place
 from refork.program.journal import is_library, journal
 from refork.program.ladder import ladder
 from refork.program.running import Running, run
-from refork.program.steps import Silence, Steps, Unsteppable
+from refork.program.steps import Steps, Unsteppable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 _external: Any = sys.modules["_frozen_importlib_external"]
-
-SECOND = 1_000_000_000
-COMPILING = SECOND // 2
-"""Nanoseconds within which a text that was read has been compiled and written to its `.pyc`."""
-
-STILL = 3_600 * SECOND
-"""Nanoseconds for which a file has lain still, when it is no longer asked whether it was compiled in between."""
 
 adapters: dict[str, Callable[[Any], None]] = {}
 """What is to be done to a module of a framework once it has loaded, by the module's name."""
@@ -49,6 +42,7 @@ def install() -> None:
     _hook_find_spec()
     _hook_file_finder()
     _hook_source_loaders()
+    bytecode.install()
     _hook_extension_loader()
     audit.install()
 
@@ -115,6 +109,7 @@ def _hook_source_loaders() -> None:
             return
         before_load(path, module.__name__)
         evidence.loads()
+        journal.reading = self
         original(self, module)
         adapt(module)
 
@@ -170,14 +165,14 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
     if journal.quiet or type(loader) is not _external.SourceFileLoader or loader.path != path:
         exec(code, namespace)
     elif is_library(path):
-        exec(_compile_again(loader, path) if _changed(path) else code, namespace)
+        exec(compile_again(loader, path) if _changed(path) else code, namespace)
     else:
         steps = _steps(loader, path) if _is_hot(path) and ladder.enabled() else None
         if steps is not None:
             run_steps(steps, namespace)
         else:
-            stale = _changed(path) or _racy_load(path, namespace.get("__cached__"))
-            exec(_compile_again(loader, path) if stale else code, namespace)
+            stale = _changed(path) or is_racy(path, namespace.get("__cached__"))
+            exec(compile_again(loader, path) if stale else code, namespace)
 
 
 def _steps(loader: Any, path: str) -> Steps | None:
@@ -225,50 +220,6 @@ def _changed(path: str) -> bool:
     return start is not None and path in start.changed
 
 
-def _racy_load(path: str, cached: str | None) -> bool:
-    """The same as `_racy`, of a file that was just loaded; of one that has lain still there is nothing to ask."""
-    latest, known = journal.latest
-    if known is None or latest != path:
-        return _racy(path, cached)
-    _size, written, _inode, touched = known
-    return touched > journal.still and _racy(path, cached, written)
-
-
-def _racy(path: str, cached: str | None = None, written: int | None = None) -> bool:
-    """Whether a cached `.pyc` may hold an older text of the same size.
-
-    Its header holds the source's mtime in whole seconds: a text that was read and then replaced within the
-    second it was written in cannot be told apart, unless the `.pyc` is younger than that second.
-    """
-    try:
-        made = os.stat(cached or _external.cache_from_source(path)).st_mtime_ns
-        if written is None:
-            written = os.stat(path).st_mtime_ns
-    except (OSError, NotImplementedError):
-        return False
-    return made < written // SECOND * SECOND + SECOND + COMPILING
-
-
-@hidden
-def _compile_again(loader: Any, path: str) -> Any:
-    """Compile from source, and renew the `.pyc` as the import system does.
-
-    It has compiled the text itself, and shown the warnings, unless it took an older `.pyc`.
-    """
-    status = os.stat(path)
-    data = _data(loader, path)
-    with Silence():
-        code = loader.source_to_code(data, path)
-    if not sys.dont_write_bytecode:
-        try:
-            cached = _external.cache_from_source(path)
-            pyc = _external._code_to_timestamp_pyc(code, int(status.st_mtime), len(data))
-            loader._cache_bytecode(path, cached, pyc)
-        except NotImplementedError:
-            return code
-    return code
-
-
 def _look_for_modules_again(_start: Start) -> None:
     """What the import system remembers of folders may be older than the files that are there now.
 
@@ -284,37 +235,6 @@ def _look_for_modules_again(_start: Start) -> None:
 
 
 park.let_go.append(_look_for_modules_again)
-
-
-def _note_what_lies_still(_start: Start) -> None:
-    journal.still = time.time_ns() - STILL
-
-
-park.let_go.append(_note_what_lies_still)
-
-
-@hidden
-def _data(loader: Any, path: str) -> Any:
-    """The text, which the program itself has no part in reading."""
-    journal.quiet += 1
-    try:
-        return loader.get_data(path)
-    finally:
-        journal.quiet -= 1
-
-
-def _forget_stale_bytecode(start: Start) -> None:
-    """Remove `.pyc` files that may hold an older text of a changed file: the processes of a pool,
-    which are plain Python, would load it."""
-    for path in start.changed:
-        if path.endswith(".py") and _racy(path):
-            try:
-                os.unlink(_external.cache_from_source(path))
-            except OSError:
-                continue  # gone already, or not ours to remove
-
-
-park.let_go.append(_forget_stale_bytecode)
 
 
 def _hook_extension_loader() -> None:
