@@ -154,6 +154,7 @@ def test_killed_while_a_resumed_program_loads(folder: Path, start: Start, whose:
 def test_a_checkpoint_killed_at_the_moment_of_a_save(folder: Path, start: Start) -> None:
     """Whether it is gone before the resume, during it, or after: the new code runs."""
     live = slow(folder, start)
+    live.wait(lambda: live.all("checkpoint"), 10, "a checkpoint")
     for number in range(2, 14):
         deepest = live.all("checkpoint")[-1]["pid"]
         live.save("x.py", SLOW.format(number=number, seconds=0))

@@ -67,11 +67,34 @@ class Launcher:
         if found is None:
             return f"checkpoint {plan.twin or plan.checkpoint} is gone"
         parked = found
+        spare = parked.take_spare()
+        if spare is not None:
+            made = await self._with_spare(spare, parked, plan, now)
+            if made is not None:
+                return made
         if plan.grafts:
             refusal = await self.consider(parked, plan, now)
             if refusal:
                 return refusal
         return await self._resume(parked, plan, now)
+
+    async def _with_spare(
+        self, spare: Parked, parked: Parked, plan: Plan, now: Situation
+    ) -> Generation | str | None:
+        """The same by a fork that was made ahead, or None if that is not there any more."""
+        if plan.grafts:
+            refusal = await self.consider(spare, plan, now)
+            if refusal:
+                parked.spare = spare
+                return refusal if spare.alive else None
+        channel = spare.line.release()
+        made = Generation(now.number, spare.pid, parked, channel, self._heard, self._woken)
+        if made.line.send("resume", self.fields(plan, now)) and await _awake(made):
+            return made
+        kernel.send_signal(made.pid, signal.SIGKILL)
+        made.close()
+        now.lineage.background(parked.ask("reap", made.pid, timeout=ANSWER))
+        return None
 
     async def consider(self, parked: Parked, plan: Plan, now: Situation) -> str:
         """Ask a parked process whether it can take new function bodies; return why not, or ""."""

@@ -48,7 +48,8 @@ class Readiness:
         self.sup.emit("ready", ms=round(took, 1), pid=program.pid, watching=watching, **hoisted)
 
     def _prepare(self) -> None:
-        """Have the deepest parked process look around while nobody waits for it."""
+        """Have the deepest parked process look around while nobody waits for it, and fork ahead."""
         parked = self.sup.lineage.parked
         if parked:
             parked[max(parked)].tell("prepare")
+            self.sup.lineage.background(self.sup.thinning.spares.renew())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from refork.core.placement import Rung, surplus
 from refork.ladder.lineage import ANSWER
+from refork.ladder.spares import Spares
 from refork.process import kernel
 from refork.process.channel import Parked
 from refork.process.endings import KILLED, until_ended
@@ -58,6 +59,7 @@ class Thinning:
         """Checkpoints let go of since the supervisor started."""
         self.leaving: set[int] = set()
         """Parked processes that were told to go."""
+        self.spares = Spares(supervisor, self.leaving)
         self._prices: dict[int, Price] = {}
         self._last = time.monotonic()
         self._timer: asyncio.TimerHandle | None = None
@@ -142,6 +144,7 @@ class Thinning:
             # what they shared is another's alone only when they are gone
             await self.dismiss(self._drop(dropped, "the memory budget"))
         if self.sup.program is program:
+            await self.spares.renew()
             self._look_later(program, step + 1)
 
     async def measure(self, program: Generation | None) -> bool:
@@ -149,6 +152,9 @@ class Thinning:
         for number, parked in list(self.sup.lineage.parked.items()):
             if self.sup.program is not program:
                 return False
+            await self.spares.dismiss(
+                parked
+            )  # what they share would pass for shared with the program
             self.price(number).memory = kernel.private_memory(parked.pid)
             await asyncio.sleep(APART)
         return self.sup.program is program
@@ -170,16 +176,16 @@ class Thinning:
         """Let parked processes go, deepest first, and have their parents wait for them."""
         if not void:
             return
+        pids = {pid for parked in void for pid in parked.pids()}
+        self.leaving.update(pids)
         for parked in sorted(void, key=lambda parked: -parked.id):
-            self.leaving.add(parked.pid)
-            parked.tell("dismiss")
+            parked.dismiss()
             parked.close()
-        pids = {parked.pid for parked in void}
         await until_ended(pids, KILLED, lambda: True)
         await self.sup.root.tidy()
         for parked in list(self.sup.lineage.parked.values()):
             await parked.ask("tidy", timeout=ANSWER)
-        self.leaving -= pids
+        self.leaving.difference_update(pids)
 
     def close(self) -> None:
         if self._timer is not None:

@@ -90,9 +90,13 @@ class Line:
 
     def close(self) -> None:
         if self._open:
-            self._open = False
-            self._loop.remove_reader(self.channel.fileno())
-            self.channel.close()
+            self.release().close()
+
+    def release(self) -> Channel:
+        """Listen no more; return the channel, for another to speak on."""
+        self._open = False
+        self._loop.remove_reader(self.channel.fileno())
+        return self.channel
 
 
 class Parked:
@@ -110,6 +114,8 @@ class Parked:
         self._owed = 0
         """Answers that are still to come. Nobody waits any more for all but the last of them: whoever
         asked was cancelled, or had waited long enough."""
+        self.spare: Parked | None = None
+        """A fork of it that was made ahead, and waits for the edit it is for (see `ladder.spares`)."""
         self.unasked: list[Message] | None = None
         """What it says unasked, while somebody means to hear it."""
         self.line = Line(channel, self._heard, self._ended)
@@ -146,6 +152,12 @@ class Parked:
     def tell(self, *message: object) -> None:
         self._send(message)
 
+    def dismiss(self) -> None:
+        """Have it go, and its spare."""
+        self.tell("dismiss")
+        if self.spare is not None:
+            self.spare.close()
+
     def _send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         self._wake()
         return self.line.send(*message, fds=fds)
@@ -158,6 +170,17 @@ class Parked:
         self.alive = False
         self.line.close()
         self._fail()
+        if self.spare is not None:
+            self.spare.close()
+
+    def pids(self) -> set[int]:
+        """Its process, and that of its spare."""
+        return {self.pid} if self.spare is None else {self.pid, self.spare.pid}
+
+    def take_spare(self) -> Parked | None:
+        """The spare, if there is one that lives: it is the caller's now."""
+        spare, self.spare = self.spare, None
+        return spare if spare is not None and spare.alive else None
 
     def _fail(self) -> None:
         """Whoever waits for an answer waits in vain."""

@@ -48,6 +48,12 @@ def take_signals(parent: int) -> list[int]:
     return missed
 
 
+def drop_signals() -> None:
+    """Forget what has come while all signals were blocked: it was for the program of that time."""
+    while waiting := _signal.sigpending():
+        _signal.sigwait(waiting)
+
+
 def _pending(pid: int) -> set[int]:
     """The signals that wait in a process, sent to it or to its main thread (proc(5))."""
     mask = 0

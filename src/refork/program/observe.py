@@ -220,7 +220,7 @@ def _changed(path: str) -> bool:
     return start is not None and path in start.changed
 
 
-def _look_for_modules_again(_start: Start) -> None:
+def _look_for_modules_again(_start: Start | None = None) -> None:
     """What the import system remembers of folders may be older than the files that are there now.
 
     A folder that was missing stays missing for it (`sys.path_importer_cache`); one that changed within
@@ -234,6 +234,7 @@ def _look_for_modules_again(_start: Start) -> None:
             finder.invalidate_caches()
 
 
+park.standing_by.append(_look_for_modules_again)
 park.let_go.append(_look_for_modules_again)
 
 

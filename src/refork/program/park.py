@@ -21,7 +21,7 @@ from refork.program import loops
 from refork.program.channel import Channel, Gone
 from refork.program.forking import execute, fork, random_state, restore_random
 from refork.program.frames import hidden
-from refork.program.handover import block_signals, take_signals, unblock_signals
+from refork.program.handover import block_signals, drop_signals, take_signals, unblock_signals
 from refork.program.journal import journal
 from refork.program.ladder import Start, ladder
 from refork.program.leaving import leave
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 resumed: list[Callable[[Start], None]] = []
 """What is to be done in a resumed process before user code goes on."""
+
+standing_by: list[Callable[[], None]] = []
+"""What a spare can do beforehand of what is to be done then."""
 
 let_go: list[Callable[[Start], None]] = []
 """What is to be done after that, when the old generation is gone."""
@@ -206,6 +209,8 @@ def _obey(own: Channel) -> bool:
     try:
         if message[0] == "resume":
             return _resume(own, message, fds)
+        if message[0] == "spare":
+            return _stand_by(own, fds)
         if message[0] == "reap":
             _reap(own, message)
         elif message[0] == "tidy":
@@ -213,9 +218,7 @@ def _obey(own: Channel) -> bool:
         elif message[0] == "execute":
             execute(own, message, fds)
         elif message[0] in ("consider", "prepare", "survey", "where"):
-            from refork.program.grafts import graft
-
-            graft.answer(own, message)
+            _answer(own, message)
         elif message[0] == "usual":
             from refork.program.twins.twin import stash
 
@@ -232,24 +235,60 @@ def _obey(own: Channel) -> bool:
 
 def _resume(own: Channel, message: tuple[Any, ...], fds: list[int]) -> bool:
     """Fork; return True in the child, which is the program now."""
+    channel = _fork_off(own, fds)
+    if channel is not None:
+        adopt(Start(message[1]), channel, fds[1:])
+    return channel is not None
+
+
+def _fork_off(own: Channel, fds: list[int]) -> Channel | None:
+    """Fork; return, in the child, the channel that is the first of `fds`, and None in the parked process."""
     try:
         pid = fork()
     except OSError as error:
         own.send("failed", str(error))
         for fd in fds:
             os.close(fd)
-        return False
+        return None
     if pid:
         for fd in fds:
             os.close(fd)
         own.send("forked", pid)
-        return False
+        return None
     own.close()
     channel = Channel(fds[0])
     hazards.renew_files(hazards.barriers.inherited | {channel.fileno(), *fds[1:]})
     loops.renew()
-    adopt(Start(message[1]), channel, fds[1:])
-    return True
+    return channel
+
+
+def _stand_by(own: Channel, fds: list[int]) -> bool:
+    """Fork a spare, ahead of the edit it is for; return True in it when it is the program now.
+
+    It has behind it what takes the longer the larger a program is: the fork, and the first writes to shared memory.
+    """
+    channel = _fork_off(own, fds)
+    if channel is None:
+        return False
+    for action in standing_by:
+        action()
+    while True:
+        try:
+            message, held = channel.receive()
+            if message[0] == "resume":
+                drop_signals()
+                fields: Any = message[1]
+                adopt(Start(fields), channel, held)
+                return True
+            _answer(channel, message)
+        except Gone:
+            os._exit(0)
+
+
+def _answer(own: Channel, message: tuple[Any, ...]) -> None:
+    from refork.program.grafts import graft
+
+    graft.answer(own, message)
 
 
 def adopt(start: Start, channel: Channel, held: list[int]) -> None:

@@ -352,8 +352,8 @@ class Supervisor:
 
     def known(self) -> set[int]:
         """The processes below root that belong there."""
-        known = {parked.pid for parked in self.lineage.parked.values()} | self.thinning.leaving
-        known |= self.standing.pids() | self.twins.pids()
+        known = {pid for parked in self.lineage.parked.values() for pid in parked.pids()}
+        known |= self.thinning.leaving | self.standing.pids() | self.twins.pids()
         return known | ({self.program.pid} if self.program is not None else set())
 
     async def _again(self, reason: str) -> None:
@@ -389,7 +389,7 @@ class Supervisor:
             program.close()
         await self.standing.close()
         for parked in (*self.lineage.parked.values(), *self.twins.parked().values()):
-            parked.tell("dismiss")
+            parked.dismiss()
         await self.root.close()
         await self.browser.close()
         await self.handover.close()

@@ -146,7 +146,7 @@ class _File:
             differ.compile_quietly(old, path, level), differ.compile_quietly(new, path, level)
         )
         self.functions = index().functions(path)
-        self.stepped = _codes_by_steps(old, path)
+        self._stepped: set[CodeType] | None = None
         self.changed = {(name, line) for name, line, _where in self.diff.changed}
 
     def agree(self) -> list[str]:
@@ -171,7 +171,7 @@ class _File:
         """The new code of a live function, whose old one must be one that the old text makes."""
         code = function.__code__
         found = [new for old, new in self.pairs if _alike(old, code)]
-        if not found and code in self.stepped:
+        if not found and code in self._by_steps():
             # compiled a statement at a time, the same function may have other instructions
             found = [new for old, new in self.pairs if key_of(old) == key_of(code)]
         if len(found) != 1:
@@ -186,6 +186,12 @@ class _File:
                 f"{self.name}: lines of {key[1]} moved, and its code was read by {reader}"
             )
         return found[0]
+
+    def _by_steps(self) -> set[CodeType]:
+        """The code that the old text makes when it runs by steps: only of files that are worked on is there any."""
+        if self._stepped is None:
+            self._stepped = _codes_by_steps(self.old, self.path)
+        return self._stepped
 
     def _changed_code(self, code: CodeType) -> bool:
         """As `changed` has it, where the interpreter has no qualified names in code objects (3.10)."""
