@@ -82,27 +82,36 @@ class Launcher:
         self, spare: Parked, parked: Parked, plan: Plan, now: Situation
     ) -> Generation | str | None:
         """The same by a fork that was made ahead, or None if that is not there any more."""
-        if plan.grafts:
-            refusal = await self.consider(spare, plan, now)
-            if refusal:
-                parked.spare = spare
-                return refusal if spare.alive else None
-        channel = spare.line.release()
-        made = Generation(now.number, spare.pid, parked, channel, self._heard, self._woken)
-        if made.line.send("resume", self.fields(plan, now)) and await _awake(made):
-            return made
-        kernel.send_signal(made.pid, signal.SIGKILL)
-        made.close()
-        now.lineage.background(parked.ask("reap", made.pid, timeout=ANSWER))
+        refusal = await self._ruling(spare, plan, now) if plan.grafts else ""
+        if refusal:
+            parked.spare = spare
+            return refusal
+        if refusal is not None and spare.alive:
+            spare.tell("resume", self.fields(plan, now))
+            channel = spare.line.release()
+            made = Generation(now.number, spare.pid, parked, channel, self._heard, self._woken)
+            if await _awake(made):
+                return made
+            made.close()
+        spare.close()
+        kernel.send_signal(spare.pid, signal.SIGKILL)
+        now.lineage.background(parked.ask("reap", spare.pid, timeout=ANSWER))
         return None
 
     async def consider(self, parked: Parked, plan: Plan, now: Situation) -> str:
         """Ask a parked process whether it can take new function bodies; return why not, or ""."""
+        ruling = await self._ruling(parked, plan, now)
+        if ruling is None:
+            kernel.send_signal(parked.pid, signal.SIGKILL)
+            return f"checkpoint {parked.id} does not answer"
+        return ruling
+
+    async def _ruling(self, parked: Parked, plan: Plan, now: Situation) -> str | None:
+        """The same, or None: it does not answer."""
         work = [_graft(path, plan, now) for path in plan.grafts]
         answer = await parked.ask("consider", work, timeout=ANSWER)
         if answer is None or answer[0] != "considered":
-            kernel.send_signal(parked.pid, signal.SIGKILL)
-            return f"checkpoint {parked.id} does not answer"
+            return None
         self.grafted = list(answer[2])
         return "" if answer[1] else str(answer[2][0])
 
@@ -206,8 +215,8 @@ def _graft(path: str, plan: Plan, now: Situation) -> tuple[str, bytes, bytes]:
 
 async def _awake(made: Generation) -> bool:
     """The canary: whether a resumed process answers in time."""
-    try:
-        await asyncio.wait_for(made.woke.wait(), ANSWER)
-    except asyncio.TimeoutError:
-        return False
-    return True
+    waiting = [asyncio.ensure_future(event.wait()) for event in (made.woke, made.ended)]
+    await asyncio.wait(waiting, timeout=ANSWER, return_when=asyncio.FIRST_COMPLETED)
+    for one in waiting:
+        one.cancel()
+    return made.woke.is_set()

@@ -93,7 +93,7 @@ class Line:
             self.release().close()
 
     def release(self) -> Channel:
-        """Listen no more; return the channel, for another to speak on."""
+        """Listen no more; return the channel, which is open, for another to speak on."""
         self._open = False
         self._loop.remove_reader(self.channel.fileno())
         return self.channel
