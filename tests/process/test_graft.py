@@ -301,3 +301,25 @@ def test_that_a_function_ran_is_known_of_it_after_a_graft(run: Run) -> None:
     live.says("kept 1 0 3")
     begun = edit(live, "shop.py", "return 1", "return 5", 5)
     live.says("kept 5 0 3")
+
+
+def test_a_grafted_function_dies_when_the_program_gives_it_up(run: Run) -> None:
+    """refork does not keep it: it was counted as alive, and gone when it was looked for."""
+    shop = "def answer():\n    return 1\n"
+    late = (
+        "import importlib, shop, weakref\nold = weakref.ref(shop.answer)\n"
+        "importlib.reload(shop)\nprint('gone', old() is None)\n"
+    )
+    entry = "import shop\nimport late\nimport time\ntime.sleep(0.05)\nprint('answer', shop.answer(), flush=True)\n"
+    live = run({"entry.py": entry, "shop.py": shop, "late.py": late})
+    live.save("late.py", "x = 1\n" + late)
+    live.exit(2)
+    live.path("shop.py").write_text(shop.replace("1", "2"))
+    live.save("late.py", "x = 2\n" + late)  # both at once: grafted before `late`
+    live.says("answer 2")
+    live.exit(3)
+    assert live.start(3)["grafted"] == ["answer"]
+    begun = edit(live, "shop.py", "2", "3", 4)
+    live.says("answer 3")
+    assert begun["gear"] == "graft"
+    assert live.out.count("gone True") == 3

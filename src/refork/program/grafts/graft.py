@@ -54,10 +54,7 @@ def index() -> Index:
 
 def consider(work: list[Work]) -> tuple[bool, list[str]]:
     """Rule on new texts of files; return (True, qualified names to be grafted) or (False, [reason])."""
-    _agreed.clear()
-    _renewals.clear()
-    _files.clear()
-    _inherited.clear()
+    _forget()
     counters = Counters()
     try:
         _check_process(counters)
@@ -106,6 +103,15 @@ def apply(start: Any) -> None:
     for path in _files:
         if linecache is not None:
             linecache.cache.pop(path, None)
+    _forget()
+
+
+def _forget() -> None:
+    """Hold no object of the program's: it may be the last to do so, and what goes then would be in an index."""
+    _agreed.clear()
+    _renewals.clear()
+    _files.clear()
+    _inherited.clear()
 
 
 def _check_process(counters: Counters) -> None:
