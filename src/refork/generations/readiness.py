@@ -39,7 +39,7 @@ class Readiness:
             return
         program.ready = True
         took = (time.monotonic() - program.began) * 1000
-        self._prepare()
+        self._prepare(program)
         self.sup.thinning.ready(program)
         self.sup.verifying.ready(program)
         self.sup.hoisting.ready(program)
@@ -47,9 +47,12 @@ class Readiness:
         hoisted = {"kept": program.kept, "replayed": program.loaded} if program.kept else {}
         self.sup.emit("ready", ms=round(took, 1), pid=program.pid, watching=watching, **hoisted)
 
-    def _prepare(self) -> None:
+    def checkpoint(self, program: Generation) -> None:
+        """It has taken one: after it was ready, if it loaded nothing for a while and then went on."""
+        if program.ready:
+            asyncio.get_running_loop().call_later(QUIET, self._prepare, program)
+
+    def _prepare(self, program: Generation) -> None:
         """Have the deepest parked process look around while nobody waits for it, and fork ahead."""
-        parked = self.sup.lineage.parked
-        if parked:
-            parked[max(parked)].tell("prepare")
+        if self.sup.program is program:
             self.sup.lineage.background(self.sup.thinning.spares.renew())

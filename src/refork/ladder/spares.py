@@ -38,6 +38,7 @@ class Spares:
                     await self.dismiss(other)
             if deepest is not None and (deepest.spare is None or not deepest.spare.alive):
                 await self.dismiss(deepest)
+                deepest.tell("prepare")
                 await self._make(deepest)
 
     async def _make(self, parked: Parked) -> None:

@@ -57,6 +57,7 @@ class Hearing:
         self.sup.emit("checkpoint", id=made.id, pid=made.pid, at=made.at, kind=made.kind)
         program.parent = self.sup.lineage.parked[made.id]
         self.sup.thinning.taken(made.id)
+        self.sup.readiness.checkpoint(program)
         void = self.sup.lineage.replaced(made)
         if void:
             self.sup.thinning.let_go(void, "the one after it stands at the same place")
