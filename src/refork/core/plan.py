@@ -192,7 +192,7 @@ class Judge:
         return ""
 
 
-SPARE = 3
+TRIED = 3
 """Checkpoints tried for a replay: a parked process may have been killed, or not answer."""
 
 
@@ -221,7 +221,7 @@ def candidates(
         if not bad:
             plans.append(Plan("resume", reason or "edited", "replay", checkpoint.id))
             good += 1
-            if good == SPARE:
+            if good == TRIED:
                 break
         elif all(verdict.graft for verdict in bad):
             grafts = tuple(change.path for change, verdict in verdicts if verdict.graft)
