@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import glob
 import os
+import re
 
 from refork.core.plan import Change
 from refork.files.sightings import Sightings
 from refork.settings import Settings
+
+MAGIC = re.compile("[*?[]")
+"""What may stand for something else in a pattern."""
 
 
 class Patterns:
@@ -93,6 +98,8 @@ def matches(path: str, pattern: str, hidden: bool = False) -> bool:
     As for a shell, names that begin with a dot are meant only by a pattern that has the dot, unless `hidden`: in
     a folder they are mostly what editors leave there for a moment.
     """
+    if not path.startswith(_fixed(pattern)):
+        return False  # as most: Django has three patterns for each application
     if path == pattern:
         return True
     if path.startswith(pattern + os.sep):
@@ -100,6 +107,13 @@ def matches(path: str, pattern: str, hidden: bool = False) -> bool:
     if not glob.has_magic(pattern):
         return False
     return _parts_match(path.split(os.sep), pattern.split(os.sep), hidden)
+
+
+@functools.lru_cache(maxsize=16_384)
+def _fixed(pattern: str) -> str:
+    """How each path begins that a pattern may match."""
+    magic = MAGIC.search(pattern)
+    return pattern[: magic.start()].rstrip(os.sep) if magic else pattern
 
 
 def _parts_match(parts: list[str], patterns: list[str], hidden: bool) -> bool:

@@ -31,6 +31,8 @@ class Spares:
     async def renew(self) -> None:
         """Have one of the deepest checkpoint, and no other."""
         async with self._turn:
+            if self.sup.working:
+                return  # what is being done may need that checkpoint, and there will be another program
             parked = self.sup.lineage.parked
             deepest = parked[max(parked)] if parked else None
             for other in list(parked.values()):
