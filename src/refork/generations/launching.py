@@ -84,7 +84,7 @@ class Launcher:
         """The same by a fork that was made ahead, or None if that is not there any more."""
         refusal = await self._ruling(spare, plan, now) if plan.grafts else ""
         if refusal:
-            parked.spare = spare
+            parked.return_spare(spare)
             return refusal
         if refusal is not None and spare.alive:
             spare.tell("resume", self.fields(plan, now))

@@ -152,9 +152,8 @@ class Thinning:
         for number, parked in list(self.sup.lineage.parked.items()):
             if self.sup.program is not program:
                 return False
-            await self.spares.dismiss(
-                parked
-            )  # what they share would pass for shared with the program
+            # what the two share would pass for shared with the program
+            await self.spares.dismiss(parked)
             self.price(number).memory = kernel.private_memory(parked.pid)
             await asyncio.sleep(APART)
         return self.sup.program is program

@@ -182,6 +182,13 @@ class Parked:
         spare, self.spare = self.spare, None
         return spare if spare is not None and spare.alive else None
 
+    def return_spare(self, spare: Parked) -> None:
+        """It was not used, and is as good as before."""
+        if self.alive:
+            self.spare = spare
+        else:
+            spare.close()
+
     def _fail(self) -> None:
         """Whoever waits for an answer waits in vain."""
         if self._answer is not None and not self._answer.done():
