@@ -138,6 +138,9 @@ def _is_hidden(name: str) -> bool:
 
 def reaches(folder: str, pattern: str) -> bool:
     """Whether a file that a pattern names may be in a folder, or in one below it."""
+    fixed = _fixed(pattern)
+    if not (folder.startswith(fixed) or fixed.startswith(folder)):
+        return False  # a path cannot begin in both ways
     if matches(folder, pattern):
         return True
     parts, wanted = folder.split(os.sep), os.path.dirname(pattern).split(os.sep)
