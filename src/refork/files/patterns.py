@@ -116,6 +116,12 @@ def _fixed(pattern: str) -> str:
     return pattern[: magic.start()].rstrip(os.sep) if magic else pattern
 
 
+@functools.lru_cache(maxsize=16_384)
+def _base(pattern: str) -> str:
+    """The folder that lies above all paths that a pattern may match."""
+    return os.path.dirname(pattern[: len(_fixed(pattern)) + 1]).rstrip(os.sep)
+
+
 def _parts_match(parts: list[str], patterns: list[str], hidden: bool) -> bool:
     if not patterns:
         return not parts
@@ -138,12 +144,16 @@ def _is_hidden(name: str) -> bool:
 
 def reaches(folder: str, pattern: str) -> bool:
     """Whether a file that a pattern names may be in a folder, or in one below it."""
-    fixed = _fixed(pattern)
-    if not (folder.startswith(fixed) or fixed.startswith(folder)):
-        return False  # a path cannot begin in both ways
+    base = _base(pattern)
+    if folder == base or base.startswith(folder + os.sep):
+        return True
+    if not folder.startswith(base + os.sep):
+        return False
     if matches(folder, pattern):
         return True
-    parts, wanted = folder.split(os.sep), os.path.dirname(pattern).split(os.sep)
+    beyond = len(base) + 1
+    parts = folder[beyond:].split(os.sep)
+    wanted = os.path.dirname(pattern)[beyond:].split(os.sep)
     return any(_parts_match(parts, wanted[:end], False) for end in range(1, len(wanted) + 1))
 
 
