@@ -32,14 +32,20 @@ loader.METHOD = METHOD
 """
 
 
-def compiled(folder: Path, mode: py_compile.PycInvalidationMode | None = None) -> Path:
-    """`mod.py` with a `.pyc` of its first text, and its second text in the same second and of the same size."""
+LONG_AGO = 1_000 * 10**9
+"""When the source was written, in nanoseconds: not lately."""
+
+
+def compiled(
+    folder: Path, mode: py_compile.PycInvalidationMode | None = None, written: int = LONG_AGO
+) -> Path:
+    """`mod.py` with a `.pyc` of its first text, and its second text of the same time and size."""
     source = folder / "mod.py"
     source.write_text(OLD)
-    os.utime(source, (1000, 1000))
+    os.utime(source, ns=(written, written))
     made = Path(str(py_compile.compile(str(source), invalidation_mode=mode)))
     source.write_text(NEW)
-    os.utime(source, (1000, 1000))
+    os.utime(source, ns=(written, written))
     return made
 
 
@@ -60,13 +66,7 @@ def of_another_size(folder: Path) -> None:
 
 def rounded_up(folder: Path) -> None:
     """A time that does not fit a float, in which it falls into the next second."""
-    compiled(folder)
-    os.utime(folder / "mod.py", ns=(1_700_000_000_999_999_999,) * 2)
-    (folder / "mod.py").write_text(OLD)
-    os.utime(folder / "mod.py", ns=(1_700_000_000_999_999_999,) * 2)
-    py_compile.compile(str(folder / "mod.py"))
-    (folder / "mod.py").write_text(NEW)
-    os.utime(folder / "mod.py", ns=(1_700_000_000_999_999_999,) * 2)
+    compiled(folder, written=1_700_000_000_999_999_999)
 
 
 def by_hash_unchecked(folder: Path) -> None:
@@ -106,15 +106,17 @@ CASES: dict[str, tuple[Callable[[Path], None], str]] = {
     **{
         make.__name__.replace("_", " "): (make, SHOW)
         for make in (
-            *(
-                taken,
-                of_another_time,
-                of_another_size,
-                rounded_up,
-                by_hash_unchecked,
-                by_hash_checked,
-            ),
-            *(cut_off, empty, no_code, of_another_python, unreadable),
+            taken,
+            of_another_time,
+            of_another_size,
+            rounded_up,
+            by_hash_unchecked,
+            by_hash_checked,
+            cut_off,
+            empty,
+            no_code,
+            of_another_python,
+            unreadable,
         )
     },
     "get_data replaced": (taken, IN_BETWEEN.replace("METHOD", "get_data") + SHOW),

@@ -17,7 +17,7 @@ import pytest
 
 from process.conftest import Start
 from support.live import Live, descriptors
-from support.waiting import wait_for
+from support.waiting import passed, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints need Linux")
 
@@ -178,10 +178,6 @@ def test_a_supervisor_that_was_stopped_for_a_while(folder: Path, start: Start) -
     live.save("m7.py", "V = 77\n")
     os.kill(live.process.pid, signal.SIGCONT)
     live.says("up 77", timeout=20)
-
-
-def passed(moment: float) -> bool:
-    return time.monotonic() > moment
 
 
 def parent(pid: int) -> int:

@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 
 from process.conftest import Start
-from support.live import Live
-from support.waiting import wait_for
+from support.live import Live, children
+from support.waiting import passed, wait_for
 
 SHOP = """\
 def answer():
     return 1
-
-def other():
-    return 0
 """
 
 ENTRY = """\
@@ -38,21 +35,26 @@ def spares(live: Live) -> set[int]:
     parked = {event["pid"] for event in live.all("checkpoint") if event["id"] not in ended}
     program = live.all("start")[-1]["pid"]
     going = {event["pid"] for event in live.all("ready")[-1:]}
-    root = {pid for pid in live.processes() if parent_of(pid) == live.process.pid}
+    root = set(children(live.process.pid))
     return set(live.processes()) - {live.process.pid, program} - parked - root - going
 
 
-def parent_of(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:
-        return 0
-
-
 def spare_of(live: Live) -> int:
-    """The pid of the spare, when it is the only one and has been so for a moment."""
-    live.wait(lambda: len(spares(live)) == 1, 10, "one spare")
-    return spares(live).pop()
+    """The pid of the spare, as soon as there is just one."""
+    return another_than(set(), live)
+
+
+def another_than(others: set[int], live: Live) -> int:
+    """The pid of the spare, as soon as there is just one, and none of these."""
+    found: set[int] = set()
+
+    def look() -> bool:
+        found.clear()
+        found.update(spares(live))
+        return len(found) == 1 and not found & others
+
+    live.wait(look, 15, "one spare")
+    return found.pop()
 
 
 @pytest.fixture
@@ -68,9 +70,7 @@ def live(folder: Path, start: Start) -> Live:
 
 def settled(live: Live) -> None:
     """The first look at the memory, for which the spare is made anew, is over."""
-    live.wait(lambda: len(live.all("ready")) == len(live.all("start")), 10, "it is ready")
-    until = time.monotonic() + 2
-    live.wait(lambda: time.monotonic() > until, 5, "two seconds have passed")
+    another_than({spare_of(live)}, live)
 
 
 def body(live: Live, number: int) -> None:
@@ -123,10 +123,6 @@ def test_killed_at_the_moment_of_a_save(live: Live) -> None:
 
 def answered(live: Live, number: int) -> bool:
     return f"answer {number}" in live.out or bool(live.all("exit"))
-
-
-def passed(moment: float) -> bool:
-    return time.monotonic() > moment
 
 
 def test_never_more_than_one(live: Live) -> None:

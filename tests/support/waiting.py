@@ -26,3 +26,8 @@ def wait_for(look: Callable[[], T], timeout: float = 10.0, what: str = "") -> T:
         if time.monotonic() > deadline:
             raise AssertionError(f"after {timeout} s still not: {what or look}")
         time.sleep(STEP)
+
+
+def passed(moment: float) -> bool:
+    """Whether a moment of the monotonic clock is over."""
+    return time.monotonic() > moment

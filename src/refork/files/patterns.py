@@ -6,14 +6,10 @@ import fnmatch
 import functools
 import glob
 import os
-import re
 
 from refork.core.plan import Change
 from refork.files.sightings import Sightings
 from refork.settings import Settings
-
-MAGIC = re.compile("[*?[]")
-"""What may stand for something else in a pattern."""
 
 
 class Patterns:
@@ -98,7 +94,7 @@ def matches(path: str, pattern: str, hidden: bool = False) -> bool:
     As for a shell, names that begin with a dot are meant only by a pattern that has the dot, unless `hidden`: in
     a folder they are mostly what editors leave there for a moment.
     """
-    if not path.startswith(_fixed(pattern)):
+    if not (path + os.sep).startswith(_above(pattern)):
         return False  # as most: Django has three patterns for each application
     if path == pattern:
         return True
@@ -110,16 +106,12 @@ def matches(path: str, pattern: str, hidden: bool = False) -> bool:
 
 
 @functools.lru_cache(maxsize=16_384)
-def _fixed(pattern: str) -> str:
-    """How each path begins that a pattern may match."""
-    magic = MAGIC.search(pattern)
-    return pattern[: magic.start()].rstrip(os.sep) if magic else pattern
-
-
-@functools.lru_cache(maxsize=16_384)
-def _base(pattern: str) -> str:
-    """The folder that lies above all paths that a pattern may match."""
-    return os.path.dirname(pattern[: len(_fixed(pattern)) + 1]).rstrip(os.sep)
+def _above(pattern: str) -> str:
+    """The folder that lies above all that a pattern may match, with a separator at its end."""
+    folder = os.path.dirname(pattern)
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return os.path.join(folder, "")
 
 
 def _parts_match(parts: list[str], patterns: list[str], hidden: bool) -> bool:
@@ -144,24 +136,21 @@ def _is_hidden(name: str) -> bool:
 
 def reaches(folder: str, pattern: str) -> bool:
     """Whether a file that a pattern names may be in a folder, or in one below it."""
-    base = _base(pattern)
-    if folder == base or base.startswith(folder + os.sep):
+    above = _above(pattern)
+    if above.startswith(folder + os.sep):
         return True
-    if not folder.startswith(base + os.sep):
+    if not folder.startswith(above):
         return False
     if matches(folder, pattern):
         return True
-    beyond = len(base) + 1
-    parts = folder[beyond:].split(os.sep)
-    wanted = os.path.dirname(pattern)[beyond:].split(os.sep)
+    parts = folder[len(above) :].split(os.sep)
+    wanted = os.path.dirname(pattern)[len(above) :].split(os.sep)
     return any(_parts_match(parts, wanted[:end], False) for end in range(1, len(wanted) + 1))
 
 
 def folders_of(pattern: str) -> set[str]:
     """The directories in which a file that a pattern names may change or appear, or a folder on the way to it."""
-    fixed = pattern
-    while glob.has_magic(fixed):
-        fixed = os.path.dirname(fixed)
+    fixed = os.path.dirname(_above(pattern)) if glob.has_magic(pattern) else pattern
     if fixed == pattern and not os.path.isdir(pattern):
         return {os.path.dirname(pattern)}
     found = {fixed}

@@ -179,7 +179,6 @@ class Thinning:
         self.leaving.update(pids)
         for parked in sorted(void, key=lambda parked: -parked.id):
             parked.dismiss()
-            parked.close()
         await until_ended(pids, KILLED, lambda: True)
         await self.sup.root.tidy()
         for parked in list(self.sup.lineage.parked.values()):

@@ -155,8 +155,7 @@ class Parked:
     def dismiss(self) -> None:
         """Have it go, and its spare."""
         self.tell("dismiss")
-        if self.spare is not None:
-            self.spare.close()
+        self.close()
 
     def _send(self, message: Message, fds: Sequence[int] = ()) -> bool:
         self._wake()

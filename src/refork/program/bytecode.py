@@ -27,7 +27,7 @@ COMPILING = SECOND // 2
 STILL = 3_600 * SECOND
 """Nanoseconds for which a file has lain still, when it is no longer asked whether it was compiled in between."""
 
-START = _external.MAGIC_NUMBER + bytes(4)
+MAGIC = _external.MAGIC_NUMBER + bytes(4)
 """How a `.pyc` begins that is held against the time and size of its source (PEP 552)."""
 
 HEADER = 16
@@ -70,16 +70,14 @@ def _cached(name: str, path: str, status: tuple[int, ...]) -> Any:
     """The code in the `.pyc` of a source file with that fingerprint; None where there is none that is right."""
     size, written, *_rest = status
     seconds, nanoseconds = divmod(written, SECOND)
-    moment = int(
-        seconds + 1e-9 * nanoseconds
-    )  # as `os.stat` has it, whose `st_mtime` may be rounded up
+    moment = int(seconds + 1e-9 * nanoseconds)  # like `st_mtime`, which may be rounded up
     try:
         cached = _external.cache_from_source(path)
         with _file_io(cached, "r") as file:
             data = file.readall()
     except (OSError, NotImplementedError):
         return None
-    if data[:8] != START or data[8:HEADER] != _packed(moment) + _packed(size):
+    if data[:8] != MAGIC or data[8:HEADER] != _packed(moment) + _packed(size):
         return None
     try:
         return _external._compile_bytecode(
