@@ -255,3 +255,26 @@ def test_one_that_begins_while_the_next_generation_waits(start: Start) -> None:
     assert len(live.all("listening", generation=1)) == 2
     assert asked(("127.0.0.1", port), socket.AF_INET) == "2"
     assert not live.all("error")
+
+
+ROBBED = (
+    RAW
+    + """
+class Robbed(socketserver.TCPServer):
+    def get_request(self):
+        fd, _address = self.socket._accept()
+        os.close(fd)
+        return super().get_request()
+Robbed(("127.0.0.1", 0), Handler).serve_forever()
+"""
+)
+
+
+def test_one_that_waits_for_a_connection_somebody_took(start: Start) -> None:
+    """It is between a connection that it saw and its handler, and must hear that it is to end."""
+    patient = {"pyproject.toml": "[tool.refork]\ngrace = 60\n"}
+    live = start("app.py", app_py=ROBBED, **patient)
+    host, port = live.all("listening")[0]["address"]
+    with socket.create_connection((host, port), 10) as client:
+        assert not client.recv(1)
+    edit(live, "app.py", 2)

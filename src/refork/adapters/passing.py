@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import os
 
-from refork.program import freshness
+from refork.program.freshness import settled, wait_readable
 from refork.program.journal import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-IN = 1
-"""POLLIN of poll(2)."""
 
 
 def is_ours_to_answer(socket: Any, timeout: float | None = None) -> bool:
@@ -23,28 +20,16 @@ def is_ours_to_answer(socket: Any, timeout: float | None = None) -> bool:
     `socket` is a connected one whose descriptor is used by nobody else. It stays open in any case,
     for its owner to close. `timeout` is in seconds; default: the socket's own.
     """
-    ready = _wait(socket, timeout)
-    if not ready or freshness.settled():
+    ready = wait_readable(socket, socket.gettimeout() if timeout is None else timeout)
+    if not ready or settled():
         return True  # without a byte: the read that follows says that it took too long
     return not pass_on(socket)
 
 
 def goes_on_arriving(socket: Any) -> bool:
     """Wait for more of a request; False: this generation is to end, and nothing more has come."""
-    ready = _wait(socket, None)
+    ready = wait_readable(socket, socket.gettimeout())
     return not ready or socket.fileno() in ready
-
-
-def _wait(socket: Any, timeout: float | None) -> list[int]:
-    """Wait for bytes or for our end; return the descriptors that tell, none after the timeout."""
-    channel = journal.channel
-    if channel is None:
-        return []
-    poll = freshness.poller()
-    poll.register(socket.fileno(), IN)
-    poll.register(channel.fileno(), freshness.POLLRDHUP)
-    timeout = socket.gettimeout() if timeout is None else timeout
-    return [fd for fd, _event in poll.poll(None if timeout is None else timeout * 1000)]
 
 
 def pass_on(socket: Any, received: bytes = b"") -> bool:

@@ -29,6 +29,9 @@ PATIENCE = 10.0
 """Seconds to wait for a decision; a supervisor that takes longer is stopped or broken, and is not
 asked again."""
 
+IN = 1
+"""POLLIN of poll(2)."""
+
 POLLRDHUP = 0x2000 if sys.platform == "linux" else 1
 """poll(2) on Linux: the other end sends nothing more. Elsewhere an end can be read, as any message can."""
 
@@ -38,6 +41,20 @@ def poller() -> Any:
     import select
 
     return select.poll()
+
+
+def wait_readable(socket: Any, timeout: float | None) -> list[int]:
+    """Wait until a socket has something to read, or until our end is said.
+
+    Returns the descriptors that tell; none after `timeout` seconds, or where no supervisor listens.
+    """
+    channel = journal.channel
+    if channel is None:
+        return []
+    poll = poller()
+    poll.register(socket.fileno(), IN)
+    poll.register(channel.fileno(), POLLRDHUP)
+    return [fd for fd, _event in poll.poll(None if timeout is None else timeout * 1000)]
 
 
 def state() -> str:
@@ -51,8 +68,8 @@ def state() -> str:
     # In this order: the supervisor marks that it decides before it takes hints from the watcher,
     # and says its last word to us before it takes the mark away.
     watcher, deciding, _standing = journal.fresh
-    poll.register(watcher, 1)
-    poll.register(deciding, 1)
+    poll.register(watcher, IN)
+    poll.register(deciding, IN)
     poll.register(channel.fileno(), POLLRDHUP)
     ready = [fd for fd, _event in poll.poll(0)]
     if not ready:
@@ -78,5 +95,5 @@ def stands_in() -> bool:
     if not journal.fresh:
         return False
     poll = poller()
-    poll.register(journal.fresh[2], 1)
+    poll.register(journal.fresh[2], IN)
     return bool(poll.poll(0))

@@ -86,14 +86,16 @@ def hold(socket: Any) -> None:
 
 
 def _wait_for_one(socket: Any) -> None:
-    """Wait for a connection without taking it: it must not be in our hands when we are told to end."""
+    """Wait for a connection without taking it: it must not be in our hands when we are told to end.
+
+    Another process or an impatient client may have taken what the server saw; then our end is what
+    comes next.
+    """
     from refork.program import freshness
 
     timeout = socket.gettimeout()
     if timeout != 0:
-        poll = freshness.poller()
-        poll.register(socket.fileno(), 1)
-        poll.poll(None if timeout is None else timeout * 1000)
+        freshness.wait_readable(socket, timeout)
 
 
 def _settled() -> bool:
