@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 QUIET = 0.5
 """Seconds without a load after which a program that does not listen counts as ready."""
 
+SERVED = 0.1
+"""Seconds that a program which is ready has for what its clients ask at once; a fork of all its memory beside it
+would hold these answers up."""
+
 
 class Readiness:
     """A program is ready when it listens; or when it ends, or has loaded nothing for a while."""
@@ -39,7 +43,7 @@ class Readiness:
             return
         program.ready = True
         took = (time.monotonic() - program.began) * 1000
-        self._prepare(program)
+        self._prepare_in(SERVED, program)
         self.sup.thinning.ready(program)
         self.sup.verifying.ready(program)
         self.sup.hoisting.ready(program)
@@ -50,7 +54,10 @@ class Readiness:
     def checkpoint(self, program: Generation) -> None:
         """It has taken one: after it was ready, if it loaded nothing for a while and then went on."""
         if program.ready:
-            asyncio.get_running_loop().call_later(QUIET, self._prepare, program)
+            self._prepare_in(QUIET, program)
+
+    def _prepare_in(self, seconds: float, program: Generation) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._prepare, program)
 
     def _prepare(self, program: Generation) -> None:
         """Have the deepest parked process look around while nobody waits for it, and fork ahead."""
