@@ -79,6 +79,22 @@ def jit(f):
     return run
 """
 
+HOOK = """\
+import sys
+from importlib.machinery import PathFinder, SourceFileLoader
+class Loader(SourceFileLoader):
+    def source_to_code(self, data, path, *, _optimize=-1):
+        return compile(data.replace(b"5", b"2 + 3"), path, "exec")
+class Finder(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = super().find_spec(name, path, target)
+        if name == "shop":
+            spec.loader = Loader(name, spec.origin)
+        return spec
+sys.meta_path.insert(0, Finder)
+"""
+
 BODY = {
     "it ran while loading": Row("ran while loading", tail="kept = price()"),
     "it ran, and is gone since": Row(
@@ -140,6 +156,14 @@ BODY = {
         before="import pkgutil",
         tail="import pkgutil\nkept = pkgutil.get_data(__name__, 'shop.py')",
     ),
+    "the names in it were looked at": Row(
+        "was read by",
+        before="import inspect",
+        tail="import inspect\nkept = inspect.getclosurevars(price)",
+    ),
+    "its module is compiled by an import hook": Row(
+        "in a way of its own", before="import hook", more=(("hook.py", HOOK),)
+    ),
     "a generator of it is suspended": Row(
         "suspended", tail="def steps():\n    yield price()\ng = steps()\nnext(g)", answer="answer 1"
     ),
@@ -151,8 +175,23 @@ BODY = {
     "its module ran twice": Row(
         "", between="import importlib\nimportlib.reload(shop)\nshop.price()"
     ),
+    "it ran before its module ran again": Row(
+        "",
+        between="import importlib\nkept = shop.price()\nimportlib.reload(shop)",
+        call="answer() if kept == shop.answer() else 'stale'",
+    ),
 }
 """Conditions about the body itself."""
+
+KEEPING = """\
+import operator
+def line(e):
+    return {}
+try:
+    {{}}[1]
+except KeyError as e:
+    L = line(e)
+"""
 
 LINES = {
     "a frame was taken": Row(
@@ -190,6 +229,21 @@ LINES = {
         "may have kept a line number",
         tail="def line(e):\n    return e.__traceback__.tb_lineno\n"
         "try:\n    {}[1]\nexcept KeyError as e:\n    L = line(e)",
+    ),
+    **{
+        f"the line of an exception is kept by {how}": Row("kept", tail=KEEPING.format(value))
+        for how, value in {
+            "a generator expression": "max(t.tb_lineno for t in [e.__traceback__])",
+            "a comprehension": "[t.tb_lineno for t in [e.__traceback__]]",
+            "a lambda": "(lambda t: t.tb_lineno)(e.__traceback__)",
+            "a function within one": "sorted([e.__traceback__], key=lambda t: t.tb_lineno)[0].tb_next",
+            "a text": "eval('e.__traceback__.tb_lineno')",
+            "a name": "getattr(e.__traceback__, 'tb_lineno')",
+            "an operator": "operator.attrgetter('tb_lineno')(e.__traceback__)",
+        }.items()
+    },
+    "tracemalloc keeps them": Row(
+        "tracemalloc has kept", head="import tracemalloc\ntracemalloc.start()"
     ),
     "its first line is kept": Row("lines", tail="L = price.__code__.co_firstlineno"),
     "the first line of a suspended frame is kept": Row(
@@ -257,6 +311,25 @@ def test_lines(condition: str, folder: Path, start: Start) -> None:
     begun = save(live, "    x = 0\n", "    x = 0\n    x += 1\n")
     assert begun["gear"] != "graft", str(begun)
     assert row.reason in str(begun["reason"]), str(begun)
+
+
+SAME_LINE = """\
+class Column:
+    def __init__(self, default, render):
+        self.value = default()
+        self.render = render
+price = Column(default=lambda: 1, render=lambda value: str(value))
+def answer():
+    return price.value
+"""
+
+
+def test_two_lambdas_of_one_line(folder: Path, start: Start) -> None:
+    """The one that ran is gone, and the other tells nothing of it."""
+    live = first(Row("", more=(("shop.py", SAME_LINE),)), folder, start)
+    begun = save(live, "lambda: 1", "lambda: 5")
+    assert begun["gear"] != "graft", str(begun)
+    live.says("answer 5")
 
 
 def has(package: str) -> bool:

@@ -322,4 +322,5 @@ def test_a_grafted_function_dies_when_the_program_gives_it_up(run: Run) -> None:
     begun = edit(live, "shop.py", "2", "3", 4)
     live.says("answer 3")
     assert begun["gear"] == "graft"
-    assert live.out.count("gone True") == 3
+    # without sys.monitoring nothing is grafted past the second load of a module
+    assert live.out.count("gone True") == (3 if sys.version_info >= (3, 12) else 4)

@@ -7,7 +7,7 @@ import sys
 
 from refork.program import park, sockets
 from refork.program.barriers import barriers, brinks
-from refork.program.evidence import evidence, place_of
+from refork.program.evidence import IMMORTAL_NAMES, evidence, place_of
 from refork.program.frames import hidden, put_in_place
 from refork.program.journal import fingerprint, is_library, is_standard, journal
 from refork.program.ladder import ladder
@@ -48,8 +48,8 @@ def install() -> None:
 
 def stop_looking_at_readers() -> None:
     """Who reads code and frames now is of no interest to any checkpoint: the program serves, or there is none."""
-    HANDLERS.pop("object.__getattr__", None)
-    HANDLERS.pop("sys._getframe", None)
+    for event in ("object.__getattr__", "sys._getframe", "exec"):
+        HANDLERS.pop(event, None)
 
 
 def _by_import_system() -> bool:
@@ -236,6 +236,10 @@ def _on_attribute(args: tuple[Any, ...]) -> None:
         evidence.code_read(args[0], reader())
 
 
+def _on_text(args: tuple[Any, ...]) -> None:
+    evidence.executes_text(args[0])
+
+
 def _on_frame(_args: tuple[Any, ...]) -> None:
     evidence.frame_read(reader())
 
@@ -324,3 +328,5 @@ HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "sqlite3.connect": _on_database,
     "mmap.__new__": _on_mapping,
 }
+if not IMMORTAL_NAMES:
+    HANDLERS["exec"] = _on_text  # later versions tell of each code object that runs

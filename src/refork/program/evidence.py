@@ -34,6 +34,9 @@ SIGNATURE_ONLY = {
 }  # fmt: skip
 """Modules that read `__code__` for its signature and flags only, which a graft leaves as they are."""
 
+BODY_READERS = {"getclosurevars"}
+"""Functions of theirs that look at the names in a body."""
+
 NAMES_ONLY = {
     "collections", "enum", "typing", "typing_extensions", "dataclasses", "attr", "pydantic", "zope",
     "functools", "sqlalchemy", "abc", "types", "refork",
@@ -45,6 +48,9 @@ LINE_NAMES = {
     "tb_lasti", "tb_lineno",
 }  # fmt: skip
 """Attributes that hold line numbers, or what tells them."""
+
+BY_NAME = {"getattr", "attrgetter", "__getattribute__"}
+"""What reads an attribute whose name is a string."""
 
 INTERNED = tuple(map(sys.intern, LINE_NAMES))
 IMMORTAL_NAMES = sys.version_info >= (3, 12)
@@ -75,6 +81,10 @@ class Evidence:
         self.line_readers: dict[str, str] = {}
         self.line_users: dict[str, str] = {}
         """Code that has run and names what holds line numbers: its file, and its name."""
+        self.line_codes: list[CodeType] = []
+        """Code of functions that does, whether or not it ran: where nobody tells, its counter is asked."""
+        self.loads_of: dict[str, int] = {}
+        """How often the code of a file was executed, where nobody tells what ran: each has its own counters."""
         self.monitoring = False
         self.scanning = False
         """Whether code has to be looked at before it runs, because `sys.monitoring` does not tell of it."""
@@ -116,10 +126,23 @@ class Evidence:
     def executes(self, code: CodeType) -> None:
         """A module is about to run. Without `sys.monitoring` nothing is left later of its code."""
         if self.scanning:
+            path = code.co_filename
+            self.loads_of[path] = self.loads_of.get(path, 0) + 1
             before, self._uses = self._uses, None
             if before is None or before != _uses_of_line_names():
-                for body in _naming_lines(code):
-                    self.line_users.setdefault(body.co_filename, body.co_name)
+                self._look_through(code)
+
+    def executes_text(self, code: CodeType) -> None:
+        """A text that is in no file is about to run: `exec`, `eval`."""
+        if self.scanning and code.co_filename[:1] == "<":
+            self._look_through(code)
+
+    def _look_through(self, code: CodeType) -> None:
+        for body in _naming_lines(code):
+            if body.co_flags & OPTIMIZED:
+                self.line_codes.append(body)
+            else:
+                self.line_users.setdefault(body.co_filename, body.co_name)
 
     def stop(self) -> None:
         """Note no more, and give `sys.monitoring` back: nothing is left of it in the program."""
@@ -133,7 +156,9 @@ class Evidence:
 
     def code_read(self, function: Any, reader: Any) -> None:
         """Somebody (the frame `reader`) read the `__code__` of a function."""
-        if reader is None or _module_of(reader) in SIGNATURE_ONLY:
+        if reader is None:
+            return
+        if _module_of(reader) in SIGNATURE_ONLY and reader.f_code.co_name not in BODY_READERS:
             return
         code = function.__code__
         if not is_library(code.co_filename):
@@ -165,7 +190,7 @@ class Evidence:
 def names_lines(code: CodeType) -> bool:
     """Whether a code object may read a line number somewhere."""
     names = code.co_names
-    if LINE_NAMES.isdisjoint(names) and not (CLASSES_HAVE_LINES and _names_first_line(names)):
+    if SUSPECTS.isdisjoint(names) or not _names_lines(code, names):
         return False
     if code.co_filename.startswith(REFORK):
         return False
@@ -185,28 +210,41 @@ def _uses_of_line_names() -> tuple[int, ...] | None:
     return sum(map(sys.getrefcount, INTERNED)), middle, oldest
 
 
-def _names_first_line(names: tuple[str, ...]) -> bool:
-    return FIRST_LINE in names and "__qualname__" not in names
+def _names_lines(code: CodeType, names: tuple[str, ...]) -> bool:
+    if not LINE_NAMES.isdisjoint(names):
+        return True
+    if CLASSES_HAVE_LINES and FIRST_LINE in names and "__qualname__" not in names:
+        return True
+    return not BY_NAME.isdisjoint(names) and any(
+        type(one) is str and one in LINE_NAMES for one in code.co_consts
+    )
 
 
 def _naming_lines(code: CodeType) -> list[CodeType]:
-    """Those of a module's code and the bodies of its classes, which run when it does, that may read a line.
+    """Those of a code object and all within it that may read a line.
 
     In one function and by local names, as it is called for each module and looks at all its constants.
     """
     suspects = []
     bodies = [code]
-    kind, harmless = type(code), LINE_NAMES.isdisjoint
+    kind, harmless = type(code), SUSPECTS.isdisjoint
     for body in bodies:
         if not harmless(body.co_names):
             suspects.append(body)
         for inner in body.co_consts:
-            if type(inner) is kind and not inner.co_flags & OPTIMIZED:
+            if type(inner) is kind:
                 bodies.append(inner)
     return [body for body in suspects if names_lines(body)]
 
 
+def may_name_lines(code: CodeType) -> bool:
+    """Whether a function, or what it makes when it runs, may read a line number."""
+    return bool(_naming_lines(code))
+
+
 REFORK = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+SUSPECTS = LINE_NAMES | BY_NAME | ({FIRST_LINE} if CLASSES_HAVE_LINES else set())
 
 OPTIMIZED = 0x1
 """CO_OPTIMIZED (Include/cpython/code.h): a function."""

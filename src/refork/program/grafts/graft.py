@@ -19,6 +19,7 @@ from refork.program.steps import Steps, Unsteppable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import CodeType, FunctionType
     from typing import Any
 
@@ -131,6 +132,15 @@ def _check_process(counters: Counters) -> None:
 _frozen_at_start = gc.get_freeze_count()
 
 
+LOADER: Any = sys.modules["_frozen_importlib_external"].SourceFileLoader
+COMPILE: Any = LOADER.source_to_code
+
+
+def _traces_memory() -> bool:
+    tracemalloc: Any = sys.modules.get("_tracemalloc")
+    return tracemalloc is not None and tracemalloc.is_tracing()
+
+
 def _short(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -160,10 +170,11 @@ class _File:
             return []
         self._check_in_progress()
         self._check_suspended()
+        self._check_loading()
         if self.diff.lines:
             self._check_lines()
         matched = [(function, self._new_code(function)) for function in self.functions]
-        self._check_found(matched)
+        self._check_found((function.__code__, new) for function, new in matched)
         self._check_strangers()
         self._renew_classes()
         for function, new in matched:
@@ -176,10 +187,7 @@ class _File:
     def _new_code(self, function: FunctionType) -> CodeType:
         """The new code of a live function, whose old one must be one that the old text makes."""
         code = function.__code__
-        found = [new for old, new in self.pairs if _alike(old, code)]
-        if not found and code in self._by_steps():
-            # compiled a statement at a time, the same function may have other instructions
-            found = [new for old, new in self.pairs if key_of(old) == key_of(code)]
+        found = self._counterparts(code)
         if len(found) != 1:
             how = "is not what its source says" if not found else "cannot be told from another"
             raise Refused(f"{self.name}: {function.__qualname__} {how}")
@@ -192,6 +200,13 @@ class _File:
                 f"{self.name}: lines of {key[1]} moved, and its code was read by {reader}"
             )
         return found[0]
+
+    def _counterparts(self, code: CodeType) -> list[CodeType]:
+        found = [new for old, new in self.pairs if _alike(old, code)]
+        if not found and code in self._by_steps():
+            # compiled a statement at a time, the same function may have other instructions
+            found = [new for old, new in self.pairs if key_of(old) == key_of(code)]
+        return found
 
     def _by_steps(self) -> set[CodeType]:
         """The code that the old text makes when it runs by steps: only of files that are worked on is there any."""
@@ -220,13 +235,23 @@ class _File:
             return True
         return not evidence.monitoring and self.counters.ran(code)
 
-    def _check_found(self, matched: list[tuple[FunctionType, CodeType]]) -> None:
-        """A changed function without a live function object may have run and gone."""
-        live = {
-            (function.__code__.co_name, function.__code__.co_firstlineno) for function, _ in matched
+    def _check_found(self, matched: Iterable[tuple[CodeType, CodeType]]) -> None:
+        """A changed function without a live function object may have run and gone.
+
+        `matched` is the code of those that live, with the new one. Several lambdas may be of one line, and a
+        file may have been loaded again.
+        """
+        live: dict[int, set[int]] = {}
+        for code, new in matched:
+            live.setdefault(id(new), set()).add(id(code))
+        times = 1 if evidence.monitoring else evidence.loads_of.get(self.path, 1)
+        gone = {
+            (old.co_name, old.co_firstlineno)
+            for old, new in self.pairs
+            if len(live.get(id(new), ())) < times
         }
         for name, line in self.changed:
-            if (name.rpartition(".")[2], line) in live:
+            if (name.rpartition(".")[2], line) not in gone:
                 continue
             if not evidence.monitoring or "<locals>" not in name:
                 raise Refused(f"{self.name}: no function object of {name} is left to look at")
@@ -245,9 +270,21 @@ class _File:
             for constant in code.co_consts:
                 if id(constant) in codes:
                     owners[id(constant)] = owners.get(id(constant), 0) + 1
+        for code in self._line_codes():
+            if id(code) in codes:
+                owners[id(code)] += 1
         for number, code in codes.items():
             if sys.getrefcount(code) - _BASE > owners[number]:
                 raise Refused(f"{self.name}: something else keeps the code of {key_of(code)[1]}")
+
+    def _check_loading(self) -> None:
+        """What runs has to be what the text compiles to."""
+        for module in index().modules(self.path):
+            loader: Any = module.__dict__.get("__loader__")
+            if type(loader) is not LOADER or LOADER.source_to_code is not COMPILE:
+                raise Refused(
+                    f"{self.name}: {type(loader).__name__} compiles it in a way of its own"
+                )
 
     def _check_suspended(self) -> None:
         name = index().suspended.get(self.path)
@@ -262,6 +299,8 @@ class _File:
         user = self._line_user()
         if user:
             raise Refused(f"{self.name}: lines moved, and {user} may have kept a line number")
+        if _traces_memory():
+            raise Refused(f"{self.name}: lines moved, and tracemalloc has kept some")
         if self.path in index().traced:
             raise Refused(f"{self.name}: lines moved, and a traceback with them is kept")
         for module in index().modules(self.path):
@@ -272,10 +311,14 @@ class _File:
         """Code that ran and reads line numbers in a way that no event tells of, or ""."""
         for path, name in evidence.line_users.items():
             return f"{name} ({_short(path)})"
-        for code in index().line_users:
+        for code in self._line_codes():
             if self.counters.ran(code):
                 return f"{code.co_name} ({_short(code.co_filename)})"
         return ""
+
+    def _line_codes(self) -> list[CodeType]:
+        """Code that may have read a line number if it ever ran; refork holds it."""
+        return evidence.line_codes + index().line_users
 
     def _check_in_progress(self) -> None:
         """Code of this file that is being executed goes on in its old form: its place must be the same."""

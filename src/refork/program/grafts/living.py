@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from refork.program.evidence import evidence, names_lines
+from refork.program.evidence import evidence, may_name_lines
 from refork.program.journal import is_library
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ class Index:
         kind = type(thing)
         if kind is FUNCTION:
             name = thing.__code__.co_filename
-            if not evidence.monitoring and names_lines(thing.__code__):
+            if not evidence.monitoring and may_name_lines(thing.__code__):
                 self.line_users.append(thing.__code__)
             # what `exec` makes for the frame of a module is judged as a frame (`_check_in_progress`)
             if not is_library(name) and thing.__code__.co_name != "<module>":

@@ -37,7 +37,11 @@ def survey(path: str, text: bytes) -> Findings:
 
 def _survey(file: graft._File) -> Findings:
     refused = ""
-    for check in (file._check_in_progress, file._check_suspended, file._check_strangers):
+    checks = (
+        *(file._check_in_progress, file._check_suspended, file._check_loading),
+        file._check_strangers,
+    )
+    for check in checks:
         # the last counts references to code objects, so nothing here may hold one before it
         refused = refused or _refusal(file, check)
     functions = {key_of(old) for old, _new in file.pairs}
@@ -72,8 +76,9 @@ def _unfit(file: graft._File, function: FunctionType) -> str:
     return _refusal(file, check)
 
 
-def _live(file: graft._File) -> list[tuple[FunctionType, CodeType]]:
-    return [(function, function.__code__) for function in file.functions]
+def _live(file: graft._File) -> list[tuple[CodeType, CodeType]]:
+    codes = [function.__code__ for function in file.functions]
+    return [(code, new) for code in codes for new in file._counterparts(code)]
 
 
 def _refusal(file: graft._File, check: Callable[[], object]) -> str:
