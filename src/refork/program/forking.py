@@ -7,6 +7,7 @@ import os
 import sys
 
 from refork.program.barriers import task_count
+from refork.program.journal import own_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def _filters_mutated(warnings: Any) -> None:
 
 def random_state() -> Any:
     """Where `random` is in its sequence; None: nobody has imported it."""
-    random = sys.modules.get("random")
-    return random._inst.getstate() if random is not None and hasattr(random, "_inst") else None
+    source = own_names(sys.modules.get("random")).get("_inst")
+    return None if source is None else source.getstate()
 
 
 def restore_random(state: Any) -> None:
     """`random` seeds itself anew in a forked child; a cold start would have gone on in its sequence."""
     if state is not None:
-        sys.modules["random"]._inst.setstate(state)
+        own_names(sys.modules["random"])["_inst"].setstate(state)
 
 
 def execute(own: Channel, message: tuple[Any, ...], fds: list[int]) -> None:

@@ -200,16 +200,25 @@ class Journal:
         self._swept = len(modules)
 
 
+def own_names(thing: Any) -> dict[str, Any]:
+    """What a module, or what stands for one, holds by name, asked of nobody.
+
+    There may be any object at all in `sys.modules`, and a lazy module loads when it is asked for anything.
+    """
+    try:
+        names = object.__getattribute__(thing, "__dict__")
+    except Exception:  # it has none, or one that its class makes up
+        return {}
+    return names if type(names) is dict else {}
+
+
 def _foreign_file(module: Any) -> str:
     """The file of a module whose loader is not one of the hooked ones; "" where there is none."""
-    try:
-        spec = module.__spec__
-        origin = spec.origin
-        if _is_hooked(type(spec.loader)):
-            return ""
-        return origin if isinstance(origin, str) and os.path.isabs(origin) else ""
-    except Exception:  # a module may be any object at all, and any attribute of it may raise
+    spec = own_names(own_names(module).get("__spec__"))
+    origin = spec.get("origin")
+    if type(origin) is not str or _is_hooked(type(spec.get("loader"))):
         return ""
+    return origin if os.path.isabs(origin) else ""
 
 
 def _is_hooked(loader: type) -> bool:

@@ -13,7 +13,7 @@ from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
 from refork.program.handover import block_signals, unblock_signals
-from refork.program.journal import fingerprint, journal
+from refork.program.journal import fingerprint, journal, own_names
 from refork.program.ladder import Start, ladder
 from refork.program.steps import Silence, Steps, Unsteppable, compile_silently
 
@@ -104,8 +104,8 @@ def _startup_files() -> list[tuple[str, tuple[int, ...] | None]]:
     """Files of the modules that were there before the program: a root is made anew when one changes."""
     files = []
     for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if isinstance(path, str) and name != "__main__" and not name.startswith("refork"):
+        path = own_names(module).get("__file__")
+        if type(path) is str and name != "__main__" and not name.startswith("refork"):
             files.append((path, fingerprint(path)))
     return files
 

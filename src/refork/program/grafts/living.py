@@ -73,8 +73,9 @@ class Index:
         for thing in gc.get_objects():
             self._add(thing)
         for name, module in list(sys.modules.items()):
-            path = module.__dict__.get("__file__") if isinstance(module, MODULE) else None
-            if isinstance(path, str) and isinstance(name, str) and not is_library(path):
+            # not `isinstance` and `__dict__`: a lazy module would load, and nobody would have seen it
+            path = namespace(module).get("__file__") if issubclass(type(module), MODULE) else None
+            if type(path) is str and type(name) is str and not is_library(path):
                 self._modules.setdefault(_copied(path), []).append(_copied(name))
 
     def _add(self, thing: Any) -> None:
@@ -86,7 +87,7 @@ class Index:
             # what `exec` makes for the frame of a module is judged as a frame (`_check_in_progress`)
             if not is_library(name) and thing.__code__.co_name != "<module>":
                 self._functions.setdefault(_copied(name), bytearray()).extend(_packed(thing))
-        elif kind in GENERATORS:
+        elif type(kind) is type and kind in GENERATORS:  # a metaclass may have a hash of its own
             code = getattr(thing, GENERATORS[kind])
             self.suspended.setdefault(code.co_filename, code.co_name)
         elif kind is TRACEBACK:
@@ -96,7 +97,9 @@ class Index:
             # not `isinstance`, which asks the thing itself: a weak proxy, or anything of the user's
             own = namespace(thing)
             if "__firstlineno__" in own:
-                key = _class_key(str(own.get("__module__")), thing.__qualname__)
+                key = _class_key(
+                    str(own.get("__module__")), type.__dict__["__qualname__"].__get__(thing)
+                )
                 self._classes.setdefault(key, bytearray()).extend(_packed(thing))
 
     def functions(self, path: str) -> list[FunctionType]:
@@ -118,8 +121,9 @@ class Index:
 
 def namespace(thing: Any) -> Any:
     """Where an object keeps its attributes, asked of nobody."""
-    if issubclass(type(thing), type):
-        return type.__dict__["__dict__"].__get__(thing)
+    for kind in (type, MODULE):
+        if issubclass(type(thing), kind):
+            return kind.__dict__["__dict__"].__get__(thing)
     return object.__getattribute__(thing, "__dict__")
 
 
@@ -148,11 +152,13 @@ def _found(packed: bytes, modules: list[Any]) -> list[Any]:
 def _within(modules: list[Any]) -> dict[bytes, Any]:
     """What is reached from the names of modules without going through anything of the user's."""
     found: dict[bytes, Any] = {}
-    waiting = [thing for module in modules for thing in list(module.__dict__.values())]
+    waiting = [thing for module in modules for thing in list(namespace(module).values())]
     while waiting:
         thing = waiting.pop()
         kind = type(thing)
-        if (issubclass(kind, type) or kind in AROUND) and _packed(thing) not in found:
+        if (issubclass(kind, type) or any(kind is one for one in AROUND)) and _packed(
+            thing
+        ) not in found:
             found[_packed(thing)] = thing
             waiting += _inside(thing)
     return found

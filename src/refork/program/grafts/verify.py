@@ -13,6 +13,7 @@ import sys
 from refork.core import differ
 from refork.program import errands
 from refork.program.grafts import graft, living
+from refork.program.journal import own_names
 from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
@@ -86,9 +87,10 @@ class _File:
             if type(thing) is living.FUNCTION and thing.__code__.co_filename == self.path
         ]
         for name, module in list(sys.modules.items()):
-            if getattr(module, "__file__", None) == self.path:
+            names = own_names(module)
+            if names.get("__file__") == self.path:
                 self.name = name
-                self._namespace(name, vars(module))
+                self._namespace(name, names)
         self._count(functions)
         return self.found
 
@@ -106,7 +108,7 @@ class _File:
         elif kind is property:
             for part in ("fget", "fset", "fdel"):
                 self._thing(f"{where}.{part}", key, getattr(value, part))
-        elif isinstance(value, type) and value.__module__ == self.name:
+        elif issubclass(kind, type) and living.namespace(value).get("__module__") == self.name:
             self._class(where, value)
         elif key in SPOKEN:
             self.found.append((where, repr(value), 0))
