@@ -121,6 +121,18 @@ SAFE = {
         "import mmap\nwith open(__file__, 'rb') as f:\n"
         "    m = mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ)\n" + STATE
     ),
+    "a process that was made, and not started": (
+        "import multiprocessing as m\np = m.get_context('fork').Process(target=int)\n"
+        "def state():\n    p.start()\n    p.join()\n    return p.exitcode, p.is_alive()\n"
+    ),
+    "what multiprocessing is to do in the end": (
+        "import multiprocessing.util as u\nf = u.Finalize(None, int, exitpriority=1)\n"
+        "def state():\n    assert f() == 0\n    return 0\n"
+    ),
+    "the number of its main thread": (
+        "import threading, os\n"
+        "def state():\n    assert threading.main_thread().native_id == os.getpid()\n    return 0\n"
+    ),
     "memory of its own": (
         "import mmap\nm = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
         "def state():\n    m[0] += 1\n    return m[0]\n"

@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 
 
 def adapt(module: Any) -> None:
-    """Adapt `multiprocessing.util` or `multiprocessing.synchronize`."""
-    if module.__name__ == "multiprocessing.util":
-        before = [os.getpid()]
-        park.parting.append(lambda: before.__setitem__(0, os.getpid()))
-        park.going_on.append(lambda: _renew(module, before[0]))
-    else:
+    """Adapt `multiprocessing.process`, `multiprocessing.util` or `multiprocessing.synchronize`."""
+    if module.__name__ == "multiprocessing.synchronize":
         _adapt_semaphores(module)
+        return
+    renew = _renew_processes if module.__name__ == "multiprocessing.process" else _renew_finalizers
+    before = [os.getpid()]
+    park.parting.append(lambda: before.__setitem__(0, os.getpid()))
+    park.going_on.append(lambda: renew(module, before[0]))
 
 
-def _renew(util: Any, before: int) -> None:
+def _renew_processes(process: Any, before: int) -> None:
+    """A process object is started, and asked, only in the process that made it."""
+    for made in list(process._dangling):
+        if made._parent_pid == before:
+            made._parent_pid = os.getpid()
+
+
+def _renew_finalizers(util: Any, before: int) -> None:
     """Finalizers run only in the process that made them, and the heap is made anew in any other."""
     for finalizer in list(util._finalizer_registry.values()):
         if finalizer._pid == before:

@@ -35,6 +35,7 @@ ADAPTERS = {
     "hypercorn.run": "hypercorn",
     "jinja2.environment": "templates",
     "kombu.utils.eventio": "celery",
+    "multiprocessing.process": "multiprocessing",
     "multiprocessing.synchronize": "multiprocessing",
     "multiprocessing.util": "multiprocessing",
     "socketserver": "serving",

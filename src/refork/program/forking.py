@@ -64,6 +64,13 @@ def restore_random(state: Any) -> None:
         own_names(sys.modules["random"])["_inst"].setstate(state)
 
 
+def renew_main_thread() -> None:
+    """`threading` has the kernel's number of its main thread from the process that imported it."""
+    main = own_names(sys.modules.get("threading")).get("_main_thread")
+    if "_native_id" in own_names(main):
+        main._native_id = os.getpid()
+
+
 def execute(own: Channel, message: tuple[Any, ...], fds: list[int]) -> None:
     """Start a fresh interpreter as the program: where checkpoints are not wanted."""
     pid = os.fork()

@@ -19,7 +19,7 @@ from refork.program import barriers as hazards
 from refork.program import channel as channels
 from refork.program import loops
 from refork.program.channel import Channel, Gone
-from refork.program.forking import execute, fork, random_state, restore_random
+from refork.program.forking import execute, fork, random_state, renew_main_thread, restore_random
 from refork.program.frames import hidden
 from refork.program.handover import block_signals, drop_signals, take_signals, unblock_signals
 from refork.program.journal import journal
@@ -168,6 +168,7 @@ def _fork(kind: str, at: str) -> None:
         hazards.renew_files(hazards.barriers.inherited | hazards.barriers.ours)
         loops.renew()
     journal.pid = os.getpid()
+    renew_main_thread()
     restore_random(numbers)
     if collecting:
         gc.enable()
