@@ -160,6 +160,19 @@ CASES = {
     "gone and made again": Case(
         MAIN, also(remove("dep.py"), make("dep.py", "V = 2\n")), "2", files=DEP
     ),
+    "a module run by runpy": Case(
+        "import runpy\nprint(runpy.run_module('dep')['V'])\n",
+        save("dep.py", "V = 2\n"),
+        "2",
+        files=DEP,
+    ),
+    "a module whose code is asked of its loader": Case(
+        "import importlib.util as u\nnames = {}\n"
+        "exec(u.find_spec('dep').loader.get_code('dep'), names)\nprint(names['V'])\n",
+        save("dep.py", "V = 2\n"),
+        "2",
+        files=DEP,
+    ),
     "an optional module made": Case(OPTIONAL, make("extra.py", "V = 2\n"), "2"),
     "an optional package made": Case(OPTIONAL, make("extra/__init__.py", "V = 2\n"), "2"),
     "an optional module removed": Case(

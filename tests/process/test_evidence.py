@@ -164,6 +164,9 @@ BODY = {
     "its module is compiled by an import hook": Row(
         "in a way of its own", before="import hook", more=(("hook.py", HOOK),)
     ),
+    "its code was asked of its loader": Row(
+        "was read before it", tail="kept = __loader__.get_code(__name__).co_consts"
+    ),
     "a generator of it is suspended": Row(
         "suspended", tail="def steps():\n    yield price()\ng = steps()\nnext(g)", answer="answer 1"
     ),

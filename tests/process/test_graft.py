@@ -324,3 +324,20 @@ def test_a_grafted_function_dies_when_the_program_gives_it_up(run: Run) -> None:
     assert begun["gear"] == "graft"
     # without sys.monitoring nothing is grafted past the second load of a module
     assert live.out.count("gone True") == (3 if sys.version_info >= (3, 12) else 4)
+
+
+@pytest.mark.parametrize("words", [("entry.py",), ("-m", "entry"), ("-m", "pkg"), ("pkg",)])
+def test_the_program_itself_however_it_is_named(
+    words: tuple[str, ...], folder: Path, start: Start
+) -> None:
+    text = (
+        "import time\ndef main():\n    print('answer', 1, flush=True)\ntime.sleep(0.05)\nmain()\n"
+    )
+    name = "pkg/__main__.py" if words[-1] == "pkg" else "entry.py"
+    (folder / "pkg").mkdir()
+    (folder / name).write_text(text)
+    live = start(*words)
+    live.exit(1)
+    live.save(name, text.replace("1", "2"))
+    live.says("answer 2")
+    assert live.start(2)["gear"] == "graft"

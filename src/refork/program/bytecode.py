@@ -8,7 +8,7 @@ import time
 
 from refork.program import park
 from refork.program.frames import hidden, put_in_place
-from refork.program.journal import journal
+from refork.program.journal import fingerprint, journal, own_names
 from refork.program.steps import Silence
 
 TYPE_CHECKING = False
@@ -38,10 +38,11 @@ def install() -> None:
     """Have source loaders take the status that was asked for a moment ago, and read a `.pyc` without a buffer.
 
     That is less by a fifth than what it costs otherwise to come to the code of a module. Whatever is not quite
-    usual is left to the import system: other classes of loaders, methods that the program has replaced.
+    usual is left to the import system: other classes of loaders, methods that the program has replaced. It tells
+    what it does when it is asked to (-v).
+
+    Code that is not for a module that is being loaded is data to whoever asks for it: `runpy` does.
     """
-    if sys.flags.verbose:
-        return  # the import system tells what it does
     usual: Any = _external.SourceFileLoader
     original = _external.SourceLoader.get_code
 
@@ -52,6 +53,7 @@ def install() -> None:
             path, known = journal.latest
             if (
                 known is not None
+                and not sys.flags.verbose
                 and (usual.get_code, usual.get_data, usual.path_stats) == own
                 and type(self) is usual
                 and (self.name, self.path) == (fullname, path)
@@ -59,10 +61,24 @@ def install() -> None:
                 code = _cached(fullname, path, known)
                 if code is not None:
                     return code
+        elif not journal.quiet:
+            _note_read(self, fullname)
         return original(self, fullname)
 
     put_in_place(_external.SourceLoader, "get_code", get_code)
     own = (usual.get_code, usual.get_data, usual.path_stats)
+
+
+entry: set[str] = set()
+"""Names by which `runpy` may ask for the code of the program itself, until it has: that is then a load."""
+
+
+def _note_read(loader: Any, name: str) -> None:
+    path = own_names(loader).get("path")
+    if name in entry:
+        entry.clear()
+    elif type(path) is str:
+        journal.note("read", path, fingerprint(path))
 
 
 @hidden

@@ -66,7 +66,7 @@ def restore_random(state: Any) -> None:
 
 def renew_main_thread() -> None:
     """`threading` has the kernel's number of its main thread from the process that imported it."""
-    main = own_names(sys.modules.get("threading")).get("_main_thread")
+    main: Any = own_names(sys.modules.get("threading")).get("_main_thread")
     if "_native_id" in own_names(main):
         main._native_id = os.getpid()
 

@@ -7,7 +7,7 @@ import os
 import sys
 
 from refork.adapters import table
-from refork.program import audit, observe, park, sockets
+from refork.program import audit, bytecode, observe, park, sockets
 from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
@@ -284,6 +284,7 @@ def _run_by_runpy(target: dict[str, Any]) -> None:
     @hidden
     def execute(code: Any, namespace: dict[str, Any]) -> None:
         del runpy.exec  # type: ignore[attr-defined]
+        bytecode.entry.clear()
         # a zip's is the zip
         path = observe.file_of(namespace.get("__loader__")) or code.co_filename
         observe.before_load(path, "__main__")
@@ -294,10 +295,10 @@ def _run_by_runpy(target: dict[str, Any]) -> None:
             execute_entry(source, code.co_filename, namespace, compiled=True)
 
     runpy.exec = execute  # type: ignore[attr-defined]
-    if target["kind"] == "module":
-        runpy._run_module_as_main(target["name"])  # type: ignore[attr-defined]
-    else:
-        runpy._run_module_as_main("__main__", False)  # type: ignore[attr-defined]
+    is_module = target["kind"] == "module"
+    name = target["name"] if is_module else "__main__"
+    bytecode.entry.update((name, f"{name}.__main__"))
+    runpy._run_module_as_main(name, is_module)  # type: ignore[attr-defined]
 
 
 def _source_of(namespace: dict[str, Any], path: str) -> bytes | None:
