@@ -342,6 +342,40 @@ class Ignored:
     text: str = "V = 1\ndef f():\n    return 1\n"
 
 
+def test_a_file_that_the_program_only_wrote_once(folder: Path, start: Start) -> None:
+    """It is a dependency of all later programs, which read what is there."""
+    (folder / "x.py").write_text(
+        "import os, dep\nif not os.path.exists('made.py'):\n    open('made.py', 'w').write('V = 1')\n"
+        "import made\nprint(dep.V, made.V)\n"
+    )
+    (folder / "dep.py").write_text("V = 1\n")
+    live = start("x.py")
+    live.says("1 1")
+    live.exit(1)
+    live.save("dep.py", "V = 2\n")  # and it goes on from before it wrote
+    live.says("2 1")
+    assert live.start(2)["action"] == "resume"
+    live.exit(2)
+    live.save("made.py", "V = 22\n")
+    live.says("2 22")
+
+
+def test_a_file_that_the_program_writes_each_time(folder: Path, start: Start) -> None:
+    (folder / "x.py").write_text(
+        "import os, dep\nopen('made.py', 'w').write('V = 1')\nimport made\nprint(dep.V, made.V)\n"
+    )
+    (folder / "dep.py").write_text("V = 1\n")
+    live = start("x.py")
+    live.exit(1)
+    live.save("dep.py", "V = 2\n")
+    live.says("2 1")
+    live.exit(2)
+    live.save("made.py", "V = 22\n")
+    live.save("dep.py", "V = 3\n")
+    live.says("3 1")
+    assert live.start(3)["changed"] == [str(live.path("dep.py"))]
+
+
 SAME_BYTES = "the same contents as before"
 NOTHING = "nothing in the code changed"
 

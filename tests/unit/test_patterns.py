@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from refork.core.journal import Journal
 from refork.core.plan import Change
 from refork.files.changes import Changes
 from refork.files.patterns import Patterns, folders_of, matches, reaches
@@ -106,7 +107,7 @@ def test_what_went_before_its_folder_was_watched_is_missed(
         patterns=patterns,
         registered=Registered(),
         watching=SimpleNamespace(has=lambda _folder: True),
-        lineage=SimpleNamespace(journal=SimpleNamespace(written=())),
+        lineage=SimpleNamespace(journal=Journal()),
         hinted=lambda found, _everything: hinted.append(found),
     )
     changes = Changes(supervisor)  # type: ignore[arg-type]

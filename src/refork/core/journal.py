@@ -108,8 +108,10 @@ class Journal:
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.checkpoints: list[Checkpoint] = []
-        self.written: set[str] = set()
-        """Files the program itself writes: they are no dependencies."""
+        self._written: dict[str, int] = {}
+        """Files that the program itself has written, with the position it first did at."""
+        self._formerly: set[str] = set()
+        """Those that only programs wrote which are gone: that one file is written may depend on another."""
         self._files: dict[str, list[int]] = {}
         self._listings: dict[str, list[int]] = {}
         self._tails: dict[tuple[str, str], list[int]] = {}
@@ -124,7 +126,7 @@ class Journal:
             self._search[int(entry[1])] = len(self.entries), tuple(entry[2])
             return None
         if kind == "wrote":
-            self.written.add(str(entry[1]))
+            self._written.setdefault(str(entry[1]), len(self.entries))
             return None
         if kind == "lookup":
             _position, search = self._search.get(entry[2], (0, ()))
@@ -145,6 +147,7 @@ class Journal:
         self.entries.append(entry)
         if isinstance(entry, (Load, Read)):
             self._files.setdefault(entry.path, []).append(position)
+            self._formerly.discard(entry.path)
         elif isinstance(entry, Listing):
             self._listings.setdefault(entry.path, []).append(position)
         else:
@@ -174,6 +177,10 @@ class Journal:
         # one that was told at this very position was told by the program that is gone: a lookup follows each
         told = self._search.items()
         self._search = {one: path for one, path in told if path[0] < checkpoint.position}
+        gone = [path for path, at in self._written.items() if at >= checkpoint.position]
+        for path in gone:
+            del self._written[path]
+        self._formerly.update(gone)
         return void
 
     def _forget_last(self) -> None:
@@ -243,9 +250,16 @@ class Journal:
     def latest(self, path: str) -> Load | Read | None:
         return self.embodied(path, len(self.entries))
 
+    def is_written(self, path: str) -> bool:
+        """Whether the program itself writes a file, which is then no dependency.
+
+        A file that was written before the program went back is one until it is read, and not written, from there.
+        """
+        return path in self._written or path in self._formerly
+
     def files(self) -> Iterator[str]:
         """All files the program depends on."""
-        return (path for path in self._files if path not in self.written)
+        return (path for path in self._files if not self.is_written(path))
 
     def directories(self) -> set[str]:
         """All directories in which something that counts may change."""

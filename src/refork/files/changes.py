@@ -148,7 +148,7 @@ class Changes:
     def left_out(self, path: str) -> bool:
         return (
             self.sup.patterns.ignores(path)
-            or path in self.sup.lineage.journal.written
+            or self.sup.lineage.journal.is_written(path)
             or self.sup.registered.excludes(path)
         )
 

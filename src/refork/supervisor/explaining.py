@@ -196,7 +196,7 @@ class File:
         """Why no change of the file counts, or ""."""
         if self.sup.patterns.ignores(self.path):
             return "it matches --ignore"
-        if self.path in self.journal.written:
+        if self.journal.is_written(self.path):
             return "the program writes it itself"
         if self.sup.registered.excludes(self.path):
             return "the program excluded it from what is watched"
