@@ -341,3 +341,16 @@ def test_the_program_itself_however_it_is_named(
     live.save(name, text.replace("1", "2"))
     live.says("answer 2")
     assert live.start(2)["gear"] == "graft"
+
+
+def test_a_program_that_takes_away_what_code_is_run_and_made_with(run: Run) -> None:
+    shop = (
+        "import builtins\ndef no(*_, **__):\n    raise RuntimeError('forbidden')\n"
+        "builtins.eval = builtins.compile = builtins.exec = no\n"
+        "def answer():\n    return 1\n"
+    )
+    files = {"entry.py": EARLY.replace("import late\n", ""), "shop.py": shop}
+    live = run(files)
+    begun = edit(live, "shop.py", "return 1", "return 5", 2)
+    live.says("answer 5")
+    assert begun["gear"] == "graft"

@@ -133,6 +133,11 @@ SAFE = {
         "import threading, os\n"
         "def state():\n    assert threading.main_thread().native_id == os.getpid()\n    return 0\n"
     ),
+    "builtins of its own": (
+        "import builtins\ndef no(*_, **__):\n    raise RuntimeError('forbidden')\n"
+        "builtins.eval = builtins.compile = no\n"
+        "def state():\n    return int(builtins.eval is builtins.compile is no)\n"
+    ),
     "memory of its own": (
         "import mmap\nm = mmap.mmap(-1, 4096, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)\n"
         "def state():\n    m[0] += 1\n    return m[0]\n"

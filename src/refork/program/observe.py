@@ -18,7 +18,7 @@ from refork.program.frames import hidden, put_in_place
 from refork.program.journal import is_library, journal
 from refork.program.ladder import ladder
 from refork.program.running import Running, run
-from refork.program.steps import Steps, Unsteppable
+from refork.program.steps import ORIGINALS, Steps, Unsteppable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,12 +162,16 @@ def _execute(code: Any, namespace: dict[str, Any]) -> None:
     path = code.co_filename
     evidence.executes(code)
     loader: Any = namespace.get("__loader__")
-    if journal.quiet or type(loader) is not _external.SourceFileLoader or loader.path != path:
+    if journal.quiet:
+        ORIGINALS["exec"](code, namespace)
+    elif type(loader) is not _external.SourceFileLoader or loader.path != path:
         exec(code, namespace)
     elif is_library(path):
         exec(compile_again(loader, path) if _changed(path) else code, namespace)
     else:
-        steps = _steps(loader, path) if _is_hot(path) and ladder.enabled() else None
+        # where the program has an `exec` of its own, that is called with the module, as ever
+        by_steps = _is_hot(path) and ladder.enabled() and exec is ORIGINALS["exec"]
+        steps = _steps(loader, path) if by_steps else None
         if steps is not None:
             run_steps(steps, namespace)
         else:

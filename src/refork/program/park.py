@@ -25,6 +25,7 @@ from refork.program.handover import block_signals, drop_signals, take_signals, u
 from refork.program.journal import journal
 from refork.program.ladder import Start, ladder
 from refork.program.leaving import leave
+from refork.program.steps import Originals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -287,9 +288,10 @@ def _stand_by(own: Channel, fds: list[int]) -> bool:
 
 
 def _answer(own: Channel, message: tuple[Any, ...]) -> None:
-    from refork.program.grafts import graft
+    with Originals():
+        from refork.program.grafts import graft
 
-    graft.answer(own, message)
+        graft.answer(own, message)
 
 
 def adopt(start: Start, channel: Channel, held: list[int]) -> None:

@@ -6,6 +6,8 @@ docstring, `__annotations__`, line numbers and tracebacks.
 
 from __future__ import annotations
 
+from builtins import eval
+
 from refork.program.bridges import Bridge
 from refork.program.frames import hidden
 from refork.program.steps import ENTER, REST, TRY, Steps, place_of

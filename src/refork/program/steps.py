@@ -14,6 +14,7 @@ What cannot be made so runs whole (`Unsteppable`).
 from __future__ import annotations
 
 import sys
+from builtins import compile
 
 from refork.program.bridges import MARK, Bridge, bridged
 from refork.program.frames import INSTRUCTIONS, WORKS
@@ -249,6 +250,21 @@ class Silence:
 
     def __exit__(self, *_: object) -> None:
         self._filters.remove(SILENT)
+
+
+class Originals:
+    """What refork asks of the interpreter by name is meanwhile not what the program has put in its place."""
+
+    def __enter__(self) -> None:
+        self._put = {name: BUILTINS[name] for name in ORIGINALS}
+        BUILTINS.update(ORIGINALS)
+
+    def __exit__(self, *_: object) -> None:
+        BUILTINS.update(self._put)
+
+
+BUILTINS: dict[str, Any] = sys.modules["builtins"].__dict__
+ORIGINALS = {name: BUILTINS[name] for name in ("compile", "eval", "exec")}
 
 
 def _divisible(node: Any) -> bool:

@@ -15,6 +15,7 @@ from refork.program import errands
 from refork.program.grafts import graft, living
 from refork.program.journal import own_names
 from refork.program.ladder import ladder
+from refork.program.steps import Originals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def _stop(here: Point, goal: Point, wish: dict[str, Any], channel: Channel) -> N
 
 def _tell(wish: dict[str, Any], channel: Channel) -> None:
     gc.collect()
-    facts = {path: _File(path, text).facts() for path, text in wish["files"].items()}
+    with Originals():
+        facts = {path: _File(path, text).facts() for path, text in wish["files"].items()}
     channel.send("facts", facts, *errands.here("")[:2])
     os._exit(0)
 
