@@ -55,7 +55,7 @@ class Running:
 
     def take_edit(self) -> None:
         if self.edited is not None:
-            self.steps = Steps(self.edited, self.steps.path)
+            self.steps = Steps(self.edited, self.steps.path, self.steps)
             self.edited = None
 
     def goes_on(self) -> bool:

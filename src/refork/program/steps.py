@@ -21,6 +21,7 @@ from refork.program.frames import INSTRUCTIONS, WORKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType
     from typing import Any
 
     Place = tuple[int | None, int | None, int | None, int | None]
@@ -36,6 +37,8 @@ BLOCKS = sys.implementation.name == "cpython" and sys.version_info[:2] in INSTRU
 
 WATCHING = (b"settrace", b"setprofile", b"set_trace", b"breakpoint")
 """A text that has these may watch its own frames come and go, or have a person do so: it runs whole."""
+
+CODE: Any = type((lambda: None).__code__)
 
 STATEMENT, TEST, TRY, ENTER, REST = "statement", "test", "try", "enter", "rest"
 
@@ -66,10 +69,12 @@ class Step:
 class Steps:
     """The steps of one text of one file."""
 
-    __slots__ = ("_module", "all", "annotated", "flags", "path", "source")
+    __slots__ = ("_module", "all", "annotated", "constants", "flags", "path", "source")
 
-    def __init__(self, source: bytes, path: str) -> None:
-        """Raises SyntaxError or ValueError as `compile` does, and Unsteppable. Shows no warnings:
+    def __init__(self, source: bytes, path: str, before: Steps | None = None) -> None:
+        """`before` are those that were run so far, of another text of the same module.
+
+        Raises SyntaxError or ValueError as `compile` does, and Unsteppable. Shows no warnings:
         whoever compiles the whole text does."""
         if (BLOCKS and not WORKS) or any(word in source for word in WATCHING):
             raise Unsteppable
@@ -83,6 +88,8 @@ class Steps:
             # PEP 649: one function for the annotations of the whole module
             raise Unsteppable
         self._module = type(module)
+        self.constants: dict[object, object] = {} if before is None else before.constants
+        """Those of the steps that have been compiled, by all that tells them apart."""
         self.all: list[Step] = []
         self._divide(module.body)
 
@@ -192,7 +199,7 @@ class Steps:
 
     def _compile(self, node: Any) -> Any:
         module = self._module(body=[node], type_ignores=[])
-        return compile_silently(module, self.path, flags=self.flags)
+        return self._shared(compile_silently(module, self.path, flags=self.flags))
 
     def _test(self, test: Any) -> Any:
         """A test is asked for its truth once, as a jump does, and in a frame that shows."""
@@ -200,7 +207,24 @@ class Steps:
         expression.test = test
         _put(expression, place_of(test), test)
         whole = type(compile("0", "", "eval", ONLY_AST))(body=expression)
-        return compile_silently(whole, self.path, "eval", self.flags)
+        return self._shared(compile_silently(whole, self.path, "eval", self.flags))
+
+    def _shared(self, code: CodeType) -> CodeType:
+        """Constants that are alike are one object in a module that is compiled whole (`merge_const_one`,
+        Python/compile.c), and so they are here, whichever steps they are of."""
+        constants = tuple(map(self._constant, code.co_consts))
+        if _same(constants, code.co_consts):
+            return code
+        return code.replace(co_consts=constants)
+
+    def _constant(self, value: Any) -> Any:
+        if type(value) is CODE:
+            return self._shared(value)
+        key = _key(value)
+        if type(value) is tuple and key not in self.constants:
+            items = tuple(map(self._constant, value))
+            value = value if _same(items, value) else items
+        return self.constants.setdefault(key, value)
 
     def _around(self, step: Step, place: Place | None) -> Any:
         """The statement around a body, with another body: one that raises at `place`, or does nothing."""
@@ -229,6 +253,19 @@ class Steps:
         whole.body = body
         _locate(whole, place_of(step.node))
         return whole
+
+
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    return all(mine is theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def _key(constant: Any) -> object:
+    """All that tells a constant from another (`_PyCode_ConstantKey`, Objects/codeobject.c): also 1 from True and
+    0.0 from -0.0."""
+    kind = type(constant)
+    if kind is tuple or kind is frozenset:
+        return kind, kind(map(_key, constant))
+    return kind, repr(constant) if kind is float or kind is complex else constant
 
 
 def compile_silently(
