@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from refork.cli import entry
+import os
+
+
+def entry() -> None:
+    """The console script `refork`. A Ctrl-C while its command line is still imported ends it like any other."""
+    try:
+        from refork import cli
+
+        cli.entry()
+    except KeyboardInterrupt:
+        os._exit(130)
+
 
 if __name__ == "__main__":
     entry()

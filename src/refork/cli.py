@@ -33,7 +33,7 @@ class Request:
 
 
 def entry() -> None:
-    """The console script `refork`."""
+    """Run the command line, and end this process with its exit code."""
     code = main()
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -269,3 +269,25 @@ def test_no_signal_is_lost_or_doubled_by_a_checkpoint(folder: Path, start: Start
     live.says("end 40")
     assert live.exit(1)["code"] == 0
     assert len(live.all("checkpoint")) > 5
+
+
+PRESSED = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "refork.{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@pytest.mark.parametrize("module", ["cli", "settings", "usage"])
+def test_ctrl_c_while_refork_itself_is_imported(folder: Path, module: str) -> None:
+    (folder / "sitecustomize.py").write_text(PRESSED.format(module=module))
+    done = subprocess.run(
+        [sys.executable, "-m", "refork", "--help"],
+        env=clean_environment(PYTHONPATH=str(folder)),
+        capture_output=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"")

@@ -9,7 +9,7 @@ import pytest
 from refork.program.running import Running, run
 from refork.program.steps import Steps
 
-CONSTANTS = (
+CONSTANTS: tuple[str, ...] = (
     "0.5",
     "-0.0",
     "0.0",
