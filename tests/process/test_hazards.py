@@ -71,6 +71,11 @@ BARRED = {
         "import signal\nsignal.setitimer(signal.ITIMER_REAL, 60)\n",
         "an interval timer",
     ),
+    "a signal that waits": (
+        "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])\n"
+        "os.kill(os.getpid(), signal.SIGUSR1)\n",
+        "a signal waits",
+    ),
     "a tracer": ("import sys\nsys.settrace(lambda *_: None)\n", "tracing"),
     "a profiler": ("import sys\nsys.setprofile(lambda *_: None)\n", "tracing"),
     "memory shared with children": ("import mmap\nm = mmap.mmap(-1, 4096)\n", "shared"),
