@@ -376,6 +376,23 @@ def test_a_file_that_the_program_writes_each_time(folder: Path, start: Start) ->
     assert live.start(3)["changed"] == [str(live.path("dep.py"))]
 
 
+def test_a_file_that_the_program_reads_and_then_writes(folder: Path, start: Start) -> None:
+    """It says so before it does: what it wrote is no change, whoever is heard first of program and watcher."""
+    (folder / "x.py").write_text(
+        "import dep, json\nn = json.load(open('count'))\nopen('count', 'w').write(str(n + 1))\n"
+        "import late\nprint(dep.V, n, flush=True)\nimport time\ntime.sleep(60)\n"
+    )
+    (folder / "count").write_text("1")
+    (folder / "dep.py").write_text("V = 1\n")
+    (folder / "late.py").write_text("")
+    live = start("x.py")
+    for number in range(1, 41):
+        live.says(f"{number} {number}")
+        live.save("dep.py", f"V = {number + 1}\n")
+    live.says("41 41")
+    assert len(live.all("start")) == 41
+
+
 SAME_BYTES = "the same contents as before"
 NOTHING = "nothing in the code changed"
 

@@ -65,6 +65,8 @@ class Changes:
             self.hints = set()
             self.everything = False
             return []
+        if self.sup.program is not None:
+            self.sup.program.line.drain()  # the program says that it writes a file before it does
         self.sup.lineage.read_all()
         paths = self._concerned()
         judge = self.sup.deciding.judge()
