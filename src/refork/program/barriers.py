@@ -6,15 +6,18 @@ Each check answers with a reason that a person understands, or "" where nothing 
 from __future__ import annotations
 
 import _thread
+import gc
 import os
 import sys
+from stat import S_ISREG
 from time import monotonic, sleep
 
+from refork.program.journal import own_names
 from refork.program.loops import loop_descriptors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable
     from typing import Any
 
 TASKS = "/proc/self/task"
@@ -64,7 +67,24 @@ class Barriers:
         self.lasting = 0
         """Threads that were waited for in vain: native ones, which stay."""
         self.changed = ""
-        """Something the program changed in the outside world for good, or ""."""
+        """Something the program did for good: it changed the outside world, or took from it; or ""."""
+        self._input = -1
+        """Where in a file standard input stood when the program began; -1: it is no file."""
+        self._texts = 0
+        """How many texts it held then."""
+        self._terminal: Callable[[], object] | None = None
+        """Tells the modes of the terminal, if standard input is one of this job's."""
+        self._modes: object = None
+        """What they were when the program began; None: it was not in the foreground."""
+
+    def find_terminal(self) -> None:
+        """Be able to tell the modes of the terminal: in root, where nobody waits."""
+        self._terminal = _terminal()
+
+    def begins(self) -> None:
+        """Note how things are right before the program's first line."""
+        self._input, self._texts = _place_of_input(), _texts_of_input()
+        self._modes = self._terminal() if self._terminal is not None else None
 
     def made_here(self, path: str, what: str) -> None:
         if not self.changed and path not in self.made:
@@ -73,15 +93,33 @@ class Barriers:
     def found(self) -> str:
         """Return why a fork now would be inexact, or ""."""
         return (
-            _tracing()
+            self._tracing()
             or self._changes()
             or self._threads()
             or _children()
             or _locks()
             or _timers()
+            or _leading()
+            or self._standard_input()
             or self._descriptors()
             or self._shared_memory()
         )
+
+    def _tracing(self) -> str:
+        """What it has noted so far is of a part of the program: it stays in the way when it has ended."""
+        reason = _tracing()
+        if reason and not self.changed:
+            self.changed = reason
+        return reason
+
+    def _standard_input(self) -> str:
+        moved = self._input >= 0 and _place_of_input() != self._input
+        if moved or _texts_of_input() > self._texts:
+            return "standard input was read"
+        if self._terminal and self._modes and self._terminal() not in (None, self._modes):
+            return "the modes of the terminal were changed"
+        begun = "LINES" in own_names(sys.modules.get("_curses"))
+        return "curses has the terminal" if begun else ""
 
     def _changes(self) -> str:
         if self.changed:
@@ -158,9 +196,14 @@ def _children() -> str:
 
 def _locks() -> str:
     for module, name in STDLIB_LOCKS:
-        lock = getattr(sys.modules.get(module), name, None)
+        lock = own_names(sys.modules.get(module)).get(name)
         if lock is not None and _held(lock):
             return f"{module} holds its lock"
+    logging = own_names(sys.modules.get("logging"))
+    for handler in list(logging.get("_at_fork_reinit_lock_weakset", ())):
+        lock = own_names(handler).get("lock")
+        if lock is not None and _held(lock):
+            return "a handler of logging holds its lock"
     return ""
 
 
@@ -169,6 +212,11 @@ def _held(lock: Any) -> bool:
     if owned is not None:
         return bool(owned())
     return bool(lock.locked())
+
+
+def _leading() -> str:
+    """A child leads neither a session nor a group of processes: `setsid` and `setpgrp` make one lead both."""
+    return "it leads a group of processes" if os.getpgrp() == os.getpid() else ""
 
 
 def _timers() -> str:
@@ -208,44 +256,71 @@ def _descriptor(fd: int) -> str:
 
 
 def _open_file(fd: int, target: str) -> str:
-    flags = _flags(fd)
+    flags, locked = description(fd)
+    if locked:
+        return f"{target} is locked"
     if flags & O_ACCMODE != os.O_RDONLY and not flags & os.O_APPEND:
         return f"{target} is open for writing"
     return ""
 
 
-def _flags(fd: int) -> int:
-    """The flags an open file was opened with (proc(5), fdinfo)."""
+def description(fd: int) -> tuple[int, bool]:
+    """The flags an open file was opened with, and whether this process has locked it (proc(5), fdinfo)."""
+    flags, locked = 0, False
     for line in read_small(f"/proc/self/fdinfo/{fd}").splitlines():
         if line.startswith(b"flags:"):
-            return int(line.split()[1], 8)
-    return 0
+            flags = int(line.split()[1], 8)
+        locked = locked or line.startswith(b"lock:")
+    return flags, locked
 
 
-def renew_files(known: Iterable[int]) -> None:
-    """Open the regular files of this process again, so that their offsets are no longer shared.
-
-    `/proc/self/fd/N` opens the same inode even if its name is gone.
-    """
-    known = set(known)
-    for entry in os.listdir(FDS):
-        fd = int(entry)
-        if fd not in known and fd > 2:
-            _renew_file(fd)
-
-
-def _renew_file(fd: int) -> None:
+def open_descriptors() -> set[int]:
+    """What the launcher passed on; not the descriptor by which they are listed, whose number is free again."""
     try:
-        if not os.readlink(f"{FDS}/{fd}").startswith("/") or _flags(fd) & O_ACCMODE != os.O_RDONLY:
-            return
-        position = os.lseek(fd, 0, os.SEEK_CUR)
-        again = os.open(f"{FDS}/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+        listed = [int(entry) for entry in os.listdir(FDS)]
     except OSError:
-        return  # not seekable, or not readable: nothing to share
-    inheritable = os.get_inheritable(fd)
-    os.lseek(again, position, os.SEEK_SET)
-    os.dup2(again, fd, inheritable)
-    os.close(again)
+        return {0, 1, 2}
+    return {fd for fd in listed if os.path.lexists(f"{FDS}/{fd}")}
+
+
+def _place_of_input() -> int:
+    """Where in a file standard input stands; -1: it is none, and nothing can be read twice."""
+    try:
+        return os.lseek(0, 0, os.SEEK_CUR) if S_ISREG(os.fstat(0).st_mode) else -1
+    except OSError:
+        return -1
+
+
+def _texts_of_input() -> int:
+    """How many texts Python's standard input holds: one more when it has read ahead of what was asked for."""
+    return sum(type(held) is str for held in gc.get_referents(sys.__stdin__))
+
+
+def _terminal() -> Callable[[], object] | None:
+    """What tells the modes of the terminal on standard input, without a module left that was not there."""
+    if not os.isatty(0):
+        return None
+    there, folders = set(sys.modules), set(sys.path_importer_cache)
+    try:
+        import termios
+    except ImportError:
+        return None
+    finally:
+        for name in set(sys.modules) - there:
+            del sys.modules[name]
+        for folder in set(sys.path_importer_cache) - folders:
+            del sys.path_importer_cache[folder]
+    tell, failed = termios.tcgetattr, termios.error
+
+    def modes() -> object:
+        try:
+            return (
+                tell(0) if os.tcgetpgrp(0) == os.getpgrp() else None
+            )  # in the background: the shell's
+        except (OSError, failed):
+            return None
+
+    return modes
 
 
 SOON = 0.002

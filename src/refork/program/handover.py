@@ -1,4 +1,4 @@
-"""What the program's process hands over to the child that goes on as the program: signals.
+"""What the program's process hands over to the child that goes on as the program: signals, and open files.
 
 Both block all signals during the fork. One that came before it waits in the parent, which has parked; one that
 comes after it is for the child anyway, unless it was meant for the parent's pid alone: the supervisor sees to that.
@@ -9,11 +9,12 @@ from __future__ import annotations
 import _signal
 import os
 
-from refork.program.barriers import read_small
+from refork.program.barriers import FDS, O_ACCMODE, description, read_small
 from refork.program.frames import hidden
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 
@@ -65,3 +66,32 @@ def _pending(pid: int) -> set[int]:
         if line.startswith((b"SigPnd:", b"ShdPnd:")):
             mask |= int(line.split()[1], 16)
     return {number for number in range(1, 65) if mask >> (number - 1) & 1}
+
+
+def renew_files(known: Iterable[int]) -> None:
+    """Open the regular files of this process again, so that offsets, and locks to come, are no longer shared.
+
+    `/proc/self/fd/N` opens the same inode even if its name is gone.
+    """
+    known = set(known)
+    for entry in os.listdir(FDS):
+        fd = int(entry)
+        if fd not in known and fd > 2:
+            _renew_file(fd)
+
+
+def _renew_file(fd: int) -> None:
+    try:
+        if not os.readlink(f"{FDS}/{fd}").startswith("/"):
+            return
+        flags = description(fd)[0] & (O_ACCMODE | os.O_APPEND)
+        if flags != os.O_RDONLY and not flags & os.O_APPEND:
+            return
+        position = os.lseek(fd, 0, os.SEEK_CUR)
+        again = os.open(f"{FDS}/{fd}", flags | os.O_CLOEXEC)
+    except OSError:
+        return  # not seekable, or not to be opened: nothing to share
+    inheritable = os.get_inheritable(fd)
+    os.lseek(again, position, os.SEEK_SET)
+    os.dup2(again, fd, inheritable)
+    os.close(again)

@@ -8,7 +8,7 @@ import sys
 
 from refork.adapters import table
 from refork.program import audit, bytecode, observe, park, sockets
-from refork.program.barriers import barriers
+from refork.program.barriers import barriers, open_descriptors
 from refork.program.channel import Channel, Gone, StreamChannel
 from refork.program.evidence import evidence
 from refork.program.frames import hidden
@@ -33,7 +33,7 @@ def begin(fd: int, mode: str, path_before: list[str]) -> None:
     """
     channel = StreamChannel(fd) if mode == "run-alone" else Channel(fd)
     _leave_no_trace_of_boot()
-    barriers.inherited = _open_descriptors() - {fd}
+    barriers.inherited = open_descriptors() - {fd}
     if not _isolated_path():
         path_before = path_before[1:]  # the folder of boot.py, where the program's own belongs
     sys.path[:] = path_before
@@ -44,6 +44,7 @@ def begin(fd: int, mode: str, path_before: list[str]) -> None:
     if mode == "root":
         journal.quiet += 1
         mask = block_signals()
+        barriers.find_terminal()
         park._park(channel, 0)
         gc.enable()
         unblock_signals(mask)
@@ -86,15 +87,6 @@ def _leave_no_trace_of_boot() -> None:
         os.close(int(script.rpartition("/")[2]))
 
 
-def _open_descriptors() -> set[int]:
-    """What the launcher passed on; not the descriptor by which they are listed, whose number is free again."""
-    try:
-        listed = [int(entry) for entry in os.listdir("/proc/self/fd")]
-    except OSError:
-        return {0, 1, 2}
-    return {fd for fd in listed if os.path.lexists(f"/proc/self/fd/{fd}")}
-
-
 def _isolated_path() -> bool:
     """Whether Python was told not to put the program's folder on the path (-P, -I, PYTHONSAFEPATH)."""
     return bool(getattr(sys.flags, "safe_path", False) or sys.flags.isolated)
@@ -124,6 +116,7 @@ def run_target() -> None:
     else:
         audit.stop_looking_at_readers()
     namespace = _fresh_main(start.target)
+    barriers.begins()
     ladder.begin()
     if not _frames_below():
         _run(start.target, namespace)
@@ -153,6 +146,7 @@ def _run(target: dict[str, Any], namespace: dict[str, Any]) -> None:
         tell_error(error)
         raise
     finally:
+        barriers.changed = barriers.changed or "the program has come to its end"
         journal.sweep()
         journal.flush()
         if sys.exc_info()[0] in (None, SystemExit):

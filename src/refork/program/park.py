@@ -21,7 +21,13 @@ from refork.program import loops
 from refork.program.channel import Channel, Gone
 from refork.program.forking import execute, fork, random_state, renew_main_thread, restore_random
 from refork.program.frames import hidden
-from refork.program.handover import block_signals, drop_signals, take_signals, unblock_signals
+from refork.program.handover import (
+    block_signals,
+    drop_signals,
+    renew_files,
+    take_signals,
+    unblock_signals,
+)
 from refork.program.journal import journal
 from refork.program.ladder import Start, ladder
 from refork.program.leaving import leave
@@ -153,10 +159,12 @@ def _fork(kind: str, at: str) -> None:
     ours, theirs = channels.pair()
     try:
         forked = fork()
-    except BaseException:  # no memory, too many processes, or (3.12+) the interpreter is ending
+    except BaseException as error:
         ours.close()
         os.close(theirs)
-        raise
+        if isinstance(error, (OSError, RuntimeError)):
+            raise  # no memory, too many processes, or (3.12+) the interpreter is ending
+        raise RuntimeError(type(error).__name__) from None  # an audit hook of the program's own
     if forked:
         os.close(theirs)
         _park(ours, number)
@@ -168,7 +176,7 @@ def _fork(kind: str, at: str) -> None:
         journal.tell("checkpoint", number, pid, at, kind, stack, ladder.ahead, fds=[theirs])
         os.close(theirs)
         journal.tell("going", os.getpid(), taken)
-        hazards.renew_files(hazards.barriers.inherited | hazards.barriers.ours)
+        renew_files(hazards.barriers.inherited | hazards.barriers.ours)
         loops.renew()
     journal.pid = os.getpid()
     renew_main_thread()
@@ -261,7 +269,7 @@ def _fork_off(own: Channel, fds: list[int]) -> Channel | None:
         return None
     own.close()
     channel = Channel(fds[0])
-    hazards.renew_files(hazards.barriers.inherited | {channel.fileno(), *fds[1:]})
+    renew_files(hazards.barriers.inherited | {channel.fileno(), *fds[1:]})
     loops.renew()
     return channel
 
