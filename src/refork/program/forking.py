@@ -7,7 +7,8 @@ import os
 import sys
 
 from refork.program.barriers import task_count
-from refork.program.journal import own_names
+from refork.program.frames import hidden, put_in_place
+from refork.program.journal import is_standard, journal, own_names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +30,65 @@ def own_pages() -> int:
     return int(resident) - int(shared)
 
 
+forks = False
+"""Whether refork itself forks just now."""
+
+
 def fork() -> int:
+    """`os.fork()` as refork's own, of which no handler of the program's is told."""
+    global forks
+    forks = True
+    try:
+        return _fork_silently()
+    finally:
+        forks = False
+
+
+def look_at_handlers() -> None:
+    """Handlers of forks that a program registers are for its own forks: a cold start would see none of refork's.
+
+    Those of the standard library run in any case: what they do is known, and made good where it has to be.
+    """
+    original = getattr(os, "register_at_fork", None)
+    if original is None:
+        return
+
+    @hidden
+    def register_at_fork(*args: Any, **handlers: Any) -> None:
+        if not _is_called_by_library():
+            handlers = {name: _not_for_ours(handler) for name, handler in handlers.items()}
+        original(*args, **handlers)
+
+    for module in (os, sys.modules["posix"]):
+        put_in_place(module, "register_at_fork", register_at_fork)
+
+
+def _is_called_by_library() -> bool:
+    """Whether the standard library has called what calls this."""
+    journal.quiet += 1
+    try:
+        frame: Any = sys._getframe()
+        while frame is not None and frame.f_globals is globals():
+            frame = frame.f_back
+        return frame is not None and is_standard(frame.f_code.co_filename)
+    finally:
+        journal.quiet -= 1
+
+
+def _not_for_ours(handler: Any) -> Any:
+    if not callable(handler):
+        return handler
+
+    @hidden
+    def handle() -> None:
+        if not forks:
+            handler()
+
+    handle.__name__ = handle.__qualname__ = getattr(handler, "__qualname__", "handler")
+    return handle
+
+
+def _fork_silently() -> int:
     """`os.fork()` without the warning of 3.12+ about threads: which ones may be here is known (`barriers`)."""
     warnings = sys.modules.get("_warnings")
     if sys.version_info < (3, 12) or warnings is None or task_count() == 1:
