@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
-from refork.program import park, sockets
-from refork.program.barriers import barriers, brinks
+from refork.program import forking, park, sockets
+from refork.program.barriers import FDS, barriers, brinks
 from refork.program.evidence import IMMORTAL_NAMES, evidence, place_of
 from refork.program.frames import hidden, put_in_place
 from refork.program.journal import fingerprint, is_library, is_standard, journal
@@ -44,11 +44,12 @@ def install() -> None:
     # hidden also because a signal is often taken at the start of it: its handler's traceback is the program's
     sys.addaudithook(hidden(audit))
     sockets.listened.append(stop_looking_at_readers)
+    forking.look_at_handlers()
 
 
 def stop_looking_at_readers() -> None:
-    """Who reads code and frames now is of no interest to any checkpoint: the program serves, or there is none."""
-    for event in ("object.__getattr__", "sys._getframe", "exec"):
+    """What happens often, and is of no interest to any checkpoint now: the program serves, or there is none."""
+    for event in OFTEN:
         HANDLERS.pop(event, None)
 
 
@@ -64,12 +65,12 @@ def _by_import_system() -> bool:
 
 def where() -> str:
     """`path:line` of the user's or a library's statement that is being executed."""
-    return place_of(_nearest(_is_ours))
+    return place_of(_nearest(is_ours))
 
 
-def _cause() -> Any:
+def nearest_cause() -> Any:
     """Its frame, but never one of the standard library: many different things are done by one statement of it."""
-    return _nearest(lambda frame: _is_ours(frame) or is_standard(frame.f_code.co_filename))
+    return _nearest(lambda frame: is_ours(frame) or is_standard(frame.f_code.co_filename))
 
 
 def _nearest(is_passed: Callable[[Any], bool]) -> Any:
@@ -79,7 +80,7 @@ def _nearest(is_passed: Callable[[Any], bool]) -> Any:
     return frame
 
 
-def _is_ours(frame: Any) -> bool:
+def is_ours(frame: Any) -> bool:
     return str(frame.f_globals.get("__name__")).startswith("refork.")
 
 
@@ -92,7 +93,7 @@ def brink(what: str) -> None:
     """The program is about to do what cannot be forked: the last moment for a checkpoint."""
     if not (ladder.enabled() and ladder.moved_on()):
         return
-    frame = _cause()
+    frame = nearest_cause()
     if frame is not None and (frame.f_globals.get("__name__"), frame.f_code.co_name) in PROBES:
         return
     cause, number, start = place_of(frame), ladder.next_id, ladder.start
@@ -108,8 +109,15 @@ def _on_thread(_args: tuple[Any, ...]) -> None:
 
 
 def _on_database(args: tuple[Any, ...]) -> None:
-    if args[0] not in IN_MEMORY:
+    name = str(args[0])
+    if args[0] not in IN_MEMORY and ":memory:" not in name and "mode=memory" not in name:
         brink("connects to a database")
+        _later("on_database")(args)
+
+
+def _on_process(args: tuple[Any, ...]) -> None:
+    brink("starts a process")
+    _later("on_process")(args)
 
 
 def _on_mapping(_args: tuple[Any, ...]) -> None:
@@ -121,14 +129,26 @@ def _brink_before(what: str) -> Callable[[tuple[Any, ...]], None]:
     return lambda _args: brink(what)
 
 
-IN_MEMORY = (":memory:", b":memory:")
+def _later(name: str) -> Callable[[tuple[Any, ...]], None]:
+    """A handler in `world`, which is loaded when something of the kind is done: few programs do it."""
+
+    def handle(args: tuple[Any, ...]) -> None:
+        if journal.loading and not (args and type(args[0]) is str and is_cache(args[0])):
+            from refork.program import world
+
+            getattr(world, name)(args)
+
+    return handle
+
+
+IN_MEMORY = ("", ":memory:", b"", b":memory:")
 """What SQLite calls a database that nobody else sees, and that goes with the connection."""
 
 SKIPPED = ("/proc/", "/sys/", "/dev/")
 BYTECODE = (".pyc", ".pyo")
 
 
-def _is_no_file(name: str) -> bool:
+def is_no_file(name: str) -> bool:
     """Whether a path is the kernel's or a device's; in /dev/shm there are ordinary files."""
     return name.startswith(SKIPPED) and not name.startswith("/dev/shm/")
 
@@ -137,16 +157,37 @@ def _on_open(args: tuple[Any, ...]) -> None:
     path, mode, flags = args
     if not isinstance(path, (str, bytes)):
         return
-    name = os.path.abspath(os.fsdecode(path))
-    if _is_no_file(name) or "__pycache__" in name:
-        return
+    name = os.fsdecode(path)
     writes = flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC) if flags else 0
     if mode is not None and isinstance(mode, str):
         writes = any(letter in mode for letter in "wax+")
-    if writes:
-        _on_write(name, bool(flags and flags & os.O_APPEND) or mode in ("a", "ab"))
-    elif journal.loading and not is_library(name) and not name.endswith(BYTECODE):
-        _on_read(name)
+    append = bool(flags and flags & os.O_APPEND) or mode in ("a", "ab")
+    for one in _meant(name) if mode is None else (os.path.abspath(name),):
+        if is_no_file(one) or is_cache(one):
+            continue
+        if writes:
+            _on_write(one, append)
+        elif journal.loading and not is_library(one) and not one.endswith(BYTECODE):
+            _on_read(one)
+
+
+def _meant(name: str) -> list[str]:
+    """The files that `os.open` may open by this name."""
+    if name[:1] == "/" or not journal.loading:
+        return [os.path.abspath(name)]
+    from refork.program import world
+
+    return world.possible(name)
+
+
+def is_cache(name: str) -> bool:
+    """Whether Python keeps bytecode there: what is missing it makes again, and what is there tells nothing."""
+    if "__pycache__" in name:
+        return True
+    prefix = sys.pycache_prefix
+    return prefix is not None and os.path.join(name, "").startswith(
+        os.path.join(os.path.abspath(prefix), "")
+    )
 
 
 def _on_read(name: str) -> None:
@@ -163,61 +204,52 @@ def _on_write(name: str, append: bool) -> None:
         return  # like output: what was written before the checkpoint is not written again
     if os.path.exists(name):
         if os.path.isfile(name):
-            _changes(f"it wrote {name}")
+            changes(f"it wrote {name}")
     else:
         brink(f"makes {name}")
-        barriers.made_here(name, f"it made {name}")
+        barriers.made_here(real(name), f"it made {name}")
 
 
-def _changes(what: str) -> None:
+def changes(what: str) -> None:
     if not barriers.changed:
         brink(what)
         barriers.changed = what
 
 
-def _path(value: Any) -> str:
+def _on_rename(args: tuple[Any, ...]) -> None:
+    target = path_of(args[1], args[3])
+    if not is_cache(target):
+        journal.note("wrote", target)
+        _later("on_rename")(args)
+
+
+def path_of(value: Any, folder: int = -1) -> str:
+    """The path of an argument: a name, in a folder that is open where there is one, or a descriptor; or ""."""
     try:
-        return os.path.abspath(os.fsdecode(value))
-    except TypeError:
+        if isinstance(value, int):
+            return os.readlink(f"{FDS}/{value}")
+        name = os.fsdecode(value)
+        return os.path.abspath(
+            name if folder < 0 else os.path.join(os.readlink(f"{FDS}/{folder}"), name)
+        )
+    except (TypeError, OSError):
         return ""
 
 
-def _on_remove(args: tuple[Any, ...]) -> None:
-    name = _path(args[0])
-    if "__pycache__" not in name and name not in barriers.made and os.path.lexists(name):
-        _changes(f"it removed {name}")
-
-
-def _on_rename(args: tuple[Any, ...]) -> None:
-    source, target = _path(args[0]), _path(args[1])
-    if "__pycache__" in target:
-        return
-    journal.note("wrote", target)
-    if source in barriers.made and not os.path.lexists(target):
-        barriers.made_here(target, f"it made {target}")
-    else:
-        _changes(f"it renamed {source}")
-
-
-def _on_make(args: tuple[Any, ...]) -> None:
-    name = _path(args[0])
-    if "__pycache__" not in name and not os.path.lexists(name):
-        brink(f"makes {name}")
-        barriers.made_here(name, f"it made {name}")
-
-
-def _on_link(args: tuple[Any, ...]) -> None:
-    name = _path(args[1])
-    if not os.path.lexists(name):
-        barriers.made_here(name, f"it made {name}")
+def real(name: str) -> str:
+    """The same however its folder is spelled: a folder that is open has one name."""
+    folder, base = os.path.split(name)
+    return os.path.join(os.path.realpath(folder), base)
 
 
 def _on_listing(args: tuple[Any, ...]) -> None:
     if not journal.loading or _by_import_system():
         return
-    name = _path(args[0] if args[0] is not None else ".")
-    if not name or _is_no_file(name) or is_library(name + os.sep):
+    name = path_of(args[0] if args[0] is not None else ".")
+    if not name or is_no_file(name) or is_library(name + os.sep):
         return
+    if barriers.made and real(name) in barriers.made:
+        return  # its own, as what is in there
     if os.path.lexists(name):
         journal.note("listing", name, _names(name))
     else:
@@ -255,9 +287,10 @@ def reader() -> Any:
 HERE = globals()
 
 
-def _on_fork(_args: tuple[Any, ...]) -> None:
+def _on_fork(args: tuple[Any, ...]) -> None:
     brink("forks")
     journal.flush()
+    _later("on_fork")(args)
 
 
 def look_before_threads(threading: Any) -> None:
@@ -307,26 +340,46 @@ HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "open": _on_open,
     "os.listdir": _on_listing,
     "os.scandir": _on_listing,
-    "os.remove": _on_remove,
-    "os.rmdir": _on_remove,
+    "os.remove": _later("on_remove"),
+    "os.rmdir": _later("on_remove"),
     "os.rename": _on_rename,
-    "os.mkdir": _on_make,
-    "os.link": _on_link,
-    "os.symlink": _on_link,
+    "os.mkdir": _later("on_make"),
+    "os.link": _later("on_link"),
+    "os.symlink": _later("on_link"),
     "object.__getattr__": _on_attribute,
     "sys._getframe": _on_frame,
     "os.fork": _on_fork,
     "os.forkpty": _on_fork,
-    "os.posix_spawn": _brink_before("starts a process"),
-    "os.system": _brink_before("starts a process"),
+    "os.posix_spawn": _on_process,
+    "os.system": _on_process,
     "os.exec": _brink_before("replaces itself"),
-    "subprocess.Popen": _brink_before("starts a process"),
+    "subprocess.Popen": _on_process,
     "_thread.start_new_thread": _on_thread,
     "_thread.start_joinable_thread": _on_thread,
     "time.sleep": lambda _args: journal.flush(),
     "socket.__new__": _brink_before("opens a socket"),
     "sqlite3.connect": _on_database,
     "mmap.__new__": _on_mapping,
+    "builtins.input": _later("on_input"),
+    "ctypes.dlopen": _later("on_library"),
+    "fcntl.fcntl": _later("on_control"),
+    "fcntl.flock": _later("on_flock"),
+    "fcntl.lockf": _later("on_flock"),
+    "os.chmod": _later("on_status"),
+    "os.chown": _later("on_status"),
+    "os.removexattr": _later("on_change"),
+    "os.setxattr": _later("on_change"),
+    "os.truncate": _later("on_change"),
+    "os.utime": _later("on_status"),
+    "socket.connect": _later("on_talk"),
+    "socket.sendmsg": _later("on_talk"),
+    "socket.sendto": _later("on_talk"),
 }
 if not IMMORTAL_NAMES:
     HANDLERS["exec"] = _on_text  # later versions tell of each code object that runs
+
+OFTEN = (
+    *("exec", "object.__getattr__", "sys._getframe"),
+    *("fcntl.fcntl", "socket.connect", "socket.sendmsg", "socket.sendto"),
+)
+"""What servers do all the time."""

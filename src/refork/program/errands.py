@@ -115,9 +115,12 @@ _former: dict[str, Handler] = {}
 
 EFFECTS = (
     *("os.remove", "os.rmdir", "os.rename", "os.mkdir", "os.link", "os.symlink", "os.truncate"),
+    *("os.chmod", "os.chown", "os.utime", "os.setxattr", "os.removexattr"),
+    *("fcntl.flock", "fcntl.lockf"),
     *("os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "subprocess.Popen"),
     *("os.kill", "os.killpg", "signal.pthread_kill"),
     *("socket.bind", "socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo"),
+    "builtins.input",
 )
 """Audit events (PEP 578) of what others than this process can notice."""
 
