@@ -338,7 +338,7 @@ class Supervisor:
         )
         made.began = seen
         self.thinning.began()
-        self.terminal.remember()
+        self.terminal.lend(again=not made.going)
         fds = self.watching.freshness.fds() if made.line.channel.passes_fds else ()
         if not made.go(self.holding.keys(), fds):
             self.wake()
