@@ -20,6 +20,11 @@ Parent = Parked | Spawner
 KILLED = 5.0
 """Seconds to wait for a process after SIGKILL: only an uninterruptible system call takes longer."""
 
+MOMENT = 1.0
+"""Seconds in which a process that closes what it has open may come to its end."""
+
+UNHEARD = "the program has closed its channel to refork: what it loads from here on is not known"
+
 
 class Generation:
     """A running program. Its pid changes when it takes a checkpoint: the child of that fork goes on."""
@@ -59,11 +64,18 @@ class Generation:
         self._over = over
         self._loop = asyncio.get_running_loop()
         self._ending: Ending | None = None
-        self.line = Line(channel, self._message, lambda: None)
+        self.line = Line(channel, self._message, self._closed)
         self.follow(pid, parent)
 
     def _message(self, message: Message, fds: list[int]) -> None:
         self._heard(self, message, fds)
+
+    def _closed(self) -> None:
+        self._loop.call_later(MOMENT, self._tell_of_silence)
+
+    def _tell_of_silence(self) -> None:
+        if not self.ended.is_set() and self._asked is None:
+            self._heard(self, ("say", UNHEARD), [])
 
     def mixed(self, entries: Iterable[tuple[Any, ...]]) -> list[str]:
         """The files among these entries of the journal that it has loaded in more than one version."""
