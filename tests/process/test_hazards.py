@@ -62,10 +62,60 @@ BARRED = {
         "import sqlite3\nc = sqlite3.connect('x.db')\nc.execute('create table if not exists t (a)')\n",
         "x.db",
     ),
+    "a database that was closed": (
+        "import sqlite3\nc = sqlite3.connect('file:x.db', uri=True)\nc.close()\n",
+        "it opened the database file:x.db",
+    ),
     "a child process": (
         "import subprocess\np = subprocess.Popen(['sleep', '60'])\n"
         "import atexit\natexit.register(p.kill)\n",
-        "a child process",
+        "it ran a process (hazard.py:2)",
+    ),
+    "a child process that no event tells of": (
+        "import atexit, os, signal\nfrom multiprocessing.util import spawnv_passfds\n"
+        "child = spawnv_passfds(b'/bin/sleep', [b'sleep', b'60'], [])\n"
+        "atexit.register(os.kill, child, signal.SIGKILL)\n",
+        "a child process is running",
+    ),
+    "a child that was waited for": (
+        "import subprocess\nsubprocess.run(['true'])\n",
+        "it ran a process (hazard.py:2)",
+    ),
+    "a command": ("import os\nos.system('true')\n", "it ran a process (hazard.py:2)"),
+    "a fork of its own": (
+        "import os\npid = os.fork()\nif not pid:\n    os._exit(0)\nos.waitpid(pid, 0)\n",
+        "it forked (hazard.py:2)",
+    ),
+    "words to another": (
+        "import socket\nwith socket.socket(type=socket.SOCK_DGRAM) as s:\n"
+        "    s.sendto(b'x', ('127.0.0.1', 9))\n",
+        "it talked over a socket (hazard.py:3)",
+    ),
+    "a group of its own": ("import os\nos.setpgrp()\n", "it leads a group"),
+    "a session of its own": ("import os\nos.setsid()\n", "it leads a group"),
+    "a mode": ("import os\nos.chmod('late.py', 0o600)\n", "it changed"),
+    "times": ("import os\nos.utime('late.py')\n", "it changed"),
+    "an attribute": (
+        "import os\ntry:\n    os.setxattr('late.py', 'user.x', b'1')\nexcept OSError:\n    pass\n",
+        "it changed",
+    ),
+    "a file that was cut": ("import os\nos.truncate('late.py', 0)\n", "it changed"),
+    "a file that was removed from a folder that is open": (
+        "import os\nfd = os.open('sub', os.O_RDONLY)\n"
+        "try:\n    os.unlink('x', dir_fd=fd)\nexcept FileNotFoundError:\n    pass\nos.close(fd)\n",
+        "it removed",
+    ),
+    "a lock on a file": (
+        "import fcntl\nf = open('late.py')\nfcntl.flock(f, fcntl.LOCK_SH)\n",
+        "late.py is locked",
+    ),
+    "a lock on a part of a file": (
+        "import fcntl\nf = open('late.py', 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\n",
+        "late.py is locked",
+    ),
+    "what was typed": (
+        "try:\n    input()\nexcept EOFError:\n    pass\n",
+        "it asked for input",
     ),
     "an interval timer": (
         "import signal\nsignal.setitimer(signal.ITIMER_REAL, 60)\n",
@@ -77,6 +127,10 @@ BARRED = {
         "a signal waits",
     ),
     "a tracer": ("import sys\nsys.settrace(lambda *_: None)\n", "tracing"),
+    "a tracer that has ended": (
+        "import sys, refork\nsys.settrace(lambda *_: None)\nrefork.checkpoint()\nsys.settrace(None)\n",
+        "tracing",
+    ),
     "a profiler": ("import sys\nsys.setprofile(lambda *_: None)\n", "tracing"),
     "memory shared with children": ("import mmap\nm = mmap.mmap(-1, 4096)\n", "shared"),
     "a value shared by processes": (
@@ -91,6 +145,12 @@ BARRED = {
         "import logging\nlogging._lock.acquire()\nimport atexit\natexit.register(logging._lock.release)\n",
         "logging holds its lock",
     ),
+    "a handler of logging at work": (
+        "import logging, refork\nclass Handler(logging.Handler):\n    def emit(self, record):\n"
+        "        refork.checkpoint()\nlogging.getLogger().addHandler(Handler())\nlogging.error('x')\n"
+        "logging.getLogger().handlers[0].acquire()\n",
+        "a handler of logging holds its lock",
+    ),
 }
 
 SAFE = {
@@ -103,7 +163,26 @@ SAFE = {
         "import threading\nt = threading.Thread(target=int)\nt.start()\nt.join()\n" + STATE
     ),
     "a socket that was closed": "import socket\nsocket.socket().close()\n" + STATE,
-    "a child that was waited for": "import subprocess\nsubprocess.run(['true'])\n" + STATE,
+    "a child by which a library is looked for": (
+        "import ctypes.util\nctypes.util.find_library('c')\n" + STATE
+    ),
+    "a child of a library that is imported": (
+        "import os, sys\nsys.path.append(os.path.abspath('site-packages'))\nimport probing\n"
+        + STATE
+    ),
+    "a handler of forks": (
+        "import os\nforks = []\nnote = lambda: forks.append(1)\n"
+        "os.register_at_fork(before=note, after_in_child=note, after_in_parent=note)\n"
+        "def state():\n    return len(forks)\n"
+    ),
+    "a lock that was given back": (
+        "import fcntl\nf = open('late.py', 'a')\nfcntl.lockf(f, fcntl.LOCK_EX)\n"
+        "fcntl.lockf(f, fcntl.LOCK_UN)\n" + STATE
+    ),
+    "a temporary folder that is gone": (
+        "import tempfile\nwith tempfile.TemporaryDirectory() as t:\n"
+        "    open(t + '/x', 'w').close()\n" + STATE
+    ),
     "a temporary file that is gone": (
         "import tempfile\nwith tempfile.NamedTemporaryFile():\n    pass\n" + STATE
     ),
@@ -171,6 +250,9 @@ f(100)
 @pytest.mark.parametrize("hazard", BARRED)
 def test_no_checkpoint_past_it(hazard: str, folder: Path, start: Start) -> None:
     text, reason = BARRED[hazard]
+    (folder / "late.py").touch()
+    (folder / "sub").mkdir()
+    (folder / "sub/x").touch()
     (folder / "hazard.py").write_text(text + STATE)
     (folder / "entry.py").write_text(ENTRY)
     live = start("entry.py")
@@ -187,11 +269,16 @@ def test_no_checkpoint_past_it(hazard: str, folder: Path, start: Start) -> None:
 def goes_on(folder: Path, start: Start, text: str, timeout: float = 10.0) -> None:
     (folder / "hazard.py").write_text(text)
     (folder / "entry.py").write_text(ENTRY)
+    (folder / "late.py").touch()
+    (folder / "site-packages").mkdir()
+    (folder / "site-packages/probing.py").write_text(
+        "import subprocess\nsubprocess.run(['true'])\n"
+    )
     live = start("entry.py")
     live.exit(1, timeout)
     shown = live.lines[-1]
     assert shown.endswith(" 1"), live.err
-    past = [event["id"] for event in live.all("checkpoint") if "entry.py:" in event["at"]]
+    past = [event["id"] for event in live.all("checkpoint") if event["at"].endswith("entry.py:3")]
     assert past, [event["reason"] for event in live.all("barrier")]
     for number in (2, 3):
         live.save("entry.py", ENTRY.replace(", 1,", f", {number},"))
