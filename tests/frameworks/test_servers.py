@@ -80,6 +80,21 @@ def test_a_worker_that_does_not_boot_is_waited_over(start: Start) -> None:
     assert len(live.all("start")) == 2
 
 
+@pytest.mark.parametrize("kind", ["sync", "gthread", "gevent", "uvicorn.workers.UvicornWorker"])
+def test_what_a_worker_reads_while_it_loads_is_a_dependency(start: Start, kind: str) -> None:
+    """The arbiter listens before its workers load."""
+    pytest.importorskip("gunicorn")
+    if kind not in ("sync", "gthread"):
+        pytest.importorskip(kind.partition(".")[0])
+    site = ASGI if kind.startswith("uvicorn") else FLASK
+    app = site["app.py"].replace('"const0"', 'open(".env").read()')
+    live = start(*GUNICORN, "-k", kind, files={"app.py": app, ".env": "env0"})
+    live.answers("body0 env0")
+    live.save(".env", "env1")
+    live.answers("body0 env1")
+    assert live.started()["changed"] == [str(live.path(".env"))]
+
+
 def test_granian_reloads_and_it_is_said_that_its_sockets_are_not_held(start: Start) -> None:
     pytest.importorskip("granian")
     live = start("granian", "--interface", "asgi", "app:app", "--port", "PORT", files=ASGI)

@@ -15,6 +15,7 @@ from refork.adapters.replace import replace
 from refork.program import api
 from refork.program.frames import hidden
 from refork.program.freshness import RETIRED, state
+from refork.program.sockets import StillLoading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -186,7 +187,8 @@ def _adapt_worker(module: Any) -> None:
 def _load(app: Any) -> None:
     """Load the application, which gunicorn finds loaded then: what hinders it is shown by refork."""
     try:
-        app.wsgi()
+        with StillLoading():  # the arbiter listens already
+            app.wsgi()
     except SystemExit as error:
         api.tell_error(error)
         raise SystemExit(NOT_BOOTED) from None  # else the arbiter starts it again and again

@@ -244,3 +244,19 @@ def serving() -> None:
     evidence.stop()
     for action in listened:
         action()
+
+
+class StillLoading:
+    """Within it the program loads, although it listens already: what is read now are its dependencies."""
+
+    def __enter__(self) -> None:
+        self._before, journal.loading = journal.loading, True
+
+    def __exit__(self, *_how: object) -> None:
+        journal.loading = self._before
+        journal.quiet += 1
+        try:
+            journal.sweep()
+            journal.flush()
+        finally:
+            journal.quiet -= 1
