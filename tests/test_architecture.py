@@ -87,6 +87,8 @@ QUIET = {
     "__future__",
     # built into the interpreter, or the one extension module that passes file descriptors
     *("gc", "_socket", "errno", "itertools", "atexit"),
+    # what `socket` has loaded, wherever this is needed
+    "select",
 }
 """What program/ and adapters/ may import when they are imported themselves."""
 

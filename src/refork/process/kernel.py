@@ -6,6 +6,7 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Iterable
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -41,6 +42,24 @@ def descendants(pid: int) -> list[int]:
         below = children(waiting.pop())
         found += below
         waiting += below
+    return found
+
+
+def sockets_of(pids: Iterable[int]) -> set[int]:
+    """The inodes of all sockets that these processes have open (proc(5), fd)."""
+    found: set[int] = set()
+    for pid in pids:
+        try:
+            entries = os.listdir(f"/proc/{pid}/fd")
+        except OSError:
+            continue  # it has ended
+        for entry in entries:
+            try:
+                target = os.readlink(f"/proc/{pid}/fd/{entry}")
+            except OSError:
+                continue  # closed meanwhile
+            if target.startswith("socket:["):
+                found.add(int(target[8:-1]))
     return found
 
 

@@ -11,6 +11,7 @@ to the supervisor:
 
 from __future__ import annotations
 
+import select
 import sys
 from time import monotonic, sleep
 
@@ -36,11 +37,13 @@ POLLRDHUP = 0x2000 if sys.platform == "linux" else 1
 """poll(2) on Linux: the other end sends nothing more. Elsewhere an end can be read, as any message can."""
 
 
+_poll: Any = getattr(select, "poll", None)
+"""As it is now: gevent puts one of its own in its place, and eventlet takes it away."""
+
+
 def poller() -> Any:
     """A poll object that says who is readable; made anew for each thread that waits."""
-    import select
-
-    return select.poll()
+    return _poll()
 
 
 def wait_readable(socket: Any, timeout: float | None) -> list[int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 EAGAIN = 35 if sys.platform == "darwin" else 11
+EADDRINUSE = 48 if sys.platform == "darwin" else 98
 """`errno` would be one more module in the user's process."""
 
 DEADLINE = 30.0
@@ -39,91 +40,158 @@ listened: list[Any] = []
 _listening: set[int] = set()
 """Descriptors that listen, and that the supervisor holds too."""
 
+listening_at: dict[int, tuple[int, int]] = {}
+"""The ports of these, each with a descriptor and its inode: the descriptor may be of something else by now."""
+
 _requested: dict[int, Any] = {}
 """The address each bound descriptor was asked to have: port 0 is a request that many addresses answer."""
 
 
 def hold(socket: Any) -> None:
-    """Replace `bind` and `listen` of the class `socket.socket`; called when that module has loaded."""
-    owner = socket.socket
-    bind, listen, accept = owner.bind, owner.listen, owner.accept
+    """Replace what makes the class `socket.socket` listen; called when that module has loaded."""
+    hold_class(socket.socket, "accept")
 
+
+def hold_class(owner: Any, accept: str) -> None:
+    """The same for any class of sockets; `accept` is the name of its method that takes a connection."""
+    from refork.program import connecting, freshness  # now, before anybody replaces what these need
+
+    connecting.adapt(owner)
+    put(owner, "bind", _bind(owner.bind))
+    put(owner, "listen", _listen(owner.listen))
+    put(owner, "shutdown", _shutdown(owner.shutdown, freshness))
+    put(owner, accept, _accept(getattr(owner, accept), freshness))
+
+
+def put(owner: Any, name: str, function: Any) -> None:
+    """Put a function in the place of a method, looking like what was there."""
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = getattr(owner, name).__doc__
+    setattr(owner, name, function)
+
+
+def _bind(original: Any) -> Any:
     @hidden
-    def held_bind(self: Any, address: Any) -> None:
-        if journal.channel is None or not _is_stream(self):
-            bind(self, address)
+    def bind(self: Any, address: Any) -> None:
+        if journal.channel is None or not is_stream(self):
+            original(self, address)
             return
-        if not _take_back(self, address):
-            bind(self, address)
+        if not (
+            _take_back(self, address)
+            or _is_free(original, self, address)
+            or _make_way(self, address)
+        ):
+            original(self, address)
         _requested[self.fileno()] = address
 
+    return bind
+
+
+@hidden
+def _is_free(bind: Any, socket: Any, address: Any) -> bool:
+    """Bind it, unless it is in use."""
+    try:
+        bind(socket, address)
+    except OSError as error:
+        if error.errno != EADDRINUSE or isinstance(address, (str, bytes)):
+            raise
+        return False
+    return True
+
+
+def _listen(original: Any) -> Any:
     @hidden
-    def held_listen(self: Any, *backlog: int) -> None:
-        listen(self, *backlog)
-        if _is_stream(self):
+    def listen(self: Any, *backlog: int) -> None:
+        original(self, *backlog)
+        if is_stream(self):
             if journal.channel is not None:
-                listen(self, DEEP)
+                original(self, DEEP)
             _tell(self)
 
+    return listen
+
+
+def _accept(original: Any, freshness: Any) -> Any:
     @hidden
-    def held_accept(self: Any) -> Any:
+    def accept(self: Any) -> Any:
         while self.fileno() in _listening:
-            _wait_for_one(self)
-            if not _settled():
-                _leave_it_to_the_next(self)
-            made = accept(self)
-            if _settled():  # else somebody took what was there, and this one came after the save
+            if self.gettimeout() != 0:
+                # without taking it: it must not be in our hands when we are told to end. Another process, or an
+                # impatient client, may have taken what was seen; then our end is what comes next
+                freshness.wait_readable(self, self.gettimeout())
+            if not freshness.settled() and _leave_it_to_the_next(self):
+                raise BlockingIOError(EAGAIN, "this generation is being replaced")
+            made = original(self)
+            if freshness.settled():
                 return made
-            journal.tell("connection", b"", fds=[made[0].fileno()])
-            made[0].close()
-        return accept(self)
+            _give_back(made[0])  # somebody took what was there, and this one came after the save
+        return original(self)
 
-    replaced = ((held_bind, bind), (held_listen, listen), (held_accept, accept))
-    for function, original in replaced:
-        function.__name__ = function.__qualname__ = original.__name__
-        function.__doc__ = original.__doc__
-    owner.bind, owner.listen, owner.accept = held_bind, held_listen, held_accept
+    return accept
 
 
-def _wait_for_one(socket: Any) -> None:
-    """Wait for a connection without taking it: it must not be in our hands when we are told to end.
+def _shutdown(original: Any, freshness: Any) -> Any:
+    """Servers wake their `accept` so. It is the end of the socket, and of all connections that wait."""
 
-    Another process or an impatient client may have taken what the server saw; then our end is what
-    comes next.
-    """
-    from refork.program import freshness
+    @hidden
+    def shutdown(self: Any, how: int) -> None:
+        is_held = self.fileno() in _listening and _does_listen(self)
+        if is_held and freshness.state() == freshness.RETIRED:
+            _detach(self)
+        else:
+            original(self, how)
 
-    timeout = socket.gettimeout()
-    if timeout != 0:
-        freshness.wait_readable(socket, timeout)
-
-
-def _settled() -> bool:
-    from refork.program import freshness
-
-    return freshness.settled()
+    return shutdown
 
 
-def _leave_it_to_the_next(socket: Any) -> None:
+def _detach(socket: Any) -> None:
+    """Have a descriptor refer to a socket that does not listen: the next generation has the one that did."""
+    other = sys.modules["_socket"].socket(socket.family, socket.type, socket.proto)
+    os.dup2(other.fileno(), socket.fileno(), os.get_inheritable(socket.fileno()))
+    other.close()
+    _listening.discard(socket.fileno())
+
+
+def _give_back(made: Any) -> None:
+    """Give away a connection that was accepted: a socket, or its descriptor."""
+    fd = made if isinstance(made, int) else made.fileno()
+    journal.tell("connection", b"", fds=[fd])
+    if isinstance(made, int):
+        os.close(fd)
+    else:
+        made.close()
+
+
+def _leave_it_to_the_next(socket: Any) -> bool:
     """Take no connection any more: those that come wait in the backlog for the next generation.
 
-    Raises BlockingIOError where the socket does not wait; elsewhere waits for the signal that ends us,
-    or for its handler to say by `deferred` that it waits for the server to get out of here.
+    Waits, where the socket does, for the signal that ends us, or for its handler to say by `deferred` that it
+    waits for the server to get out of here. Returns False where the program has made an end of the socket.
     """
     if socket.gettimeout() != 0:
         deadline = monotonic() + DEADLINE
         while monotonic() < deadline and not deferred:
+            if not _does_listen(socket):
+                return False
             sleep(0.001)
-    raise BlockingIOError(EAGAIN, "this generation is being replaced")
+    return True
+
+
+def _does_listen(socket: Any) -> bool:
+    module = sys.modules["_socket"]
+    try:
+        return bool(socket.getsockopt(module.SOL_SOCKET, module.SO_ACCEPTCONN))
+    except OSError:
+        return False  # closed
 
 
 def listens(socket: Any) -> None:
     """Tell of a socket that native code made listen; `socket` is anything with the attributes of one."""
-    if _is_stream(socket):
+    if is_stream(socket):
         _tell(socket)
 
 
-def _is_stream(socket: Any) -> bool:
+def is_stream(socket: Any) -> bool:
     module = sys.modules["_socket"]
     families = (module.AF_INET, module.AF_INET6, getattr(module, "AF_UNIX", None))
     return socket.type == module.SOCK_STREAM and socket.family in families
@@ -137,46 +205,82 @@ def _key(socket: Any, address: Any) -> tuple[int, str]:
 
 def _take_back(socket: Any, address: Any) -> bool:
     """Become the socket that is held for `address`; return False where there is none."""
-    start_holds = _held()
     key = _key(socket, address)
-    if key not in start_holds or not _can_be_reached(address):
+    if key not in held() or not _can_be_reached(address):
         return False
     journal.quiet += 1
     try:
         named = _lead_to_it(address)  # before anything else: clients look for it now
-        fd = _ask(key)
+        fd = _ask_for("claim", key)
         if fd is None:
             if named:
                 os.unlink(address)  # nobody listens there, and the program binds it
             return False
-        os.dup2(fd, socket.fileno(), os.get_inheritable(socket.fileno()))
-        os.close(fd)
-        os.set_blocking(socket.fileno(), socket.gettimeout() is None)
+        _become(socket, fd)
         return True
     finally:
         journal.quiet -= 1
 
 
-def _held() -> list[tuple[int, str]]:
+def _make_way(socket: Any, address: Any) -> bool:
+    """The address is in use: if it is by nobody but the supervisor, it gives the socket back, or lets go of it.
+
+    Returns whether `socket` is bound to `address` now. A program may bind it more than once, to see whether it is
+    free, or to begin anew; and what is held may be of another address with the same port.
+    """
+    journal.quiet += 1
+    try:
+        fd = _ask_for("in_use", resolved(socket, address))
+        if fd is not None:
+            _become(socket, fd)
+        return fd is not None
+    finally:
+        journal.quiet -= 1
+
+
+def resolved(socket: Any, address: Any) -> tuple[str, int]:
+    """Host and port in numbers, as `getsockname` would tell them."""
+    module = sys.modules["_socket"]
+    host = address[0] or ("::" if socket.family == module.AF_INET6 else "0.0.0.0")
+    try:
+        found = module.getaddrinfo(host, address[1], socket.family, socket.type)
+    except OSError:
+        return str(host), int(address[1])
+    return found[0][4][:2]  # type: ignore[no-any-return]
+
+
+def _become(socket: Any, fd: int) -> None:
+    os.dup2(fd, socket.fileno(), os.get_inheritable(socket.fileno()))
+    os.close(fd)
+    os.set_blocking(socket.fileno(), socket.gettimeout() is None)
+
+
+def held() -> list[tuple[int, str]]:
     from refork.program.ladder import ladder
 
     return [] if ladder.start is None else ladder.start.held
 
 
-def _ask(key: tuple[int, str]) -> int | None:
+def _ask_for(*message: object) -> int | None:
+    """Ask the supervisor for a socket; None: it has none to give."""
+    _answer, fds = ask(*message)
+    return fds[0] if fds else None
+
+
+def ask(*message: object) -> tuple[tuple[object, ...], list[int]]:
+    """Ask the supervisor; return its answer, and what came with it: nothing where it cannot be asked."""
     if journal.channel is None or not journal.channel.passes_fds:
-        return None
+        return (), []
     ours, theirs = channels.pair(type(journal.channel))
-    journal.tell("claim", key, fds=[theirs])
+    journal.tell(*message, fds=[theirs])
     os.close(theirs)
     ours.socket.settimeout(DEADLINE)
     try:
-        _message, fds = ours.receive()
+        return ours.receive()
     except Gone:
-        return None
+        return (), []
     finally:
         ours.close()
-    return fds[0] if fds else None
 
 
 def _can_be_reached(address: Any) -> bool:
@@ -213,6 +317,8 @@ def _tell(socket: Any) -> None:
         name = socket.getsockname()
         shown = list(name[:2]) if isinstance(name, tuple) else os.fsdecode(name)
         _listening.add(socket.fileno())
+        if isinstance(name, tuple):
+            listening_at[name[1]] = socket.fileno(), os.fstat(socket.fileno()).st_ino
         passes = journal.channel is not None and journal.channel.passes_fds
         fds = [socket.fileno()] if passes else []
         journal.tell("listening", _key(socket, address), shown, fds=fds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from refork.generations.generation import Generation
@@ -96,19 +96,33 @@ class Hearing:
         if self.sup.standing.generation is None:
             self._give(program, message, fds)
             return
-        self.sup.lineage.background(self._give_then(program, message, [os.dup(fds[0])]))
+        self.sup.lineage.background(self._give_then(program, message, fds))
 
     async def _give_then(self, program: Generation, message: Message, fds: list[int]) -> None:
         await self.sup.standing.retire()
         self._give(program, message, fds)
-        _close(fds)
+
+    _on_in_use = _on_claim
+    """It has found the address in use, perhaps by what is held."""
 
     def _give(self, program: Generation, message: Message, fds: list[int]) -> None:
-        fd = self.sup.holding.claim(tuple(message[1]), program.number)
-        answer = type(program.line.channel)(os.dup(fds[0]))
+        answers = {"claim": self.sup.holding.claim, "in_use": self.sup.holding.make_way}
+        fd = answers[message[0]](tuple(message[1]), program.number)
+        self._answer(program, fds, "claimed", [] if fd is None else [fd])
+
+    def _answer(
+        self, program: Generation, fds: list[int], word: str, given: Sequence[int] = ()
+    ) -> None:
+        """Answer a question on the channel that came along with it, and close that."""
+        channel = type(program.line.channel)(fds[0])
         with contextlib.suppress(channels.Gone):
-            answer.send("claimed", fds=[] if fd is None else [fd])
-        answer.close()
+            channel.send(word, fds=given)
+        channel.close()
+
+    def _on_reached(self, program: Generation, message: Message, fds: list[int]) -> None:
+        """The program connects to what may be held: what none of its processes has is free, to it."""
+        is_free = self.sup.holding.is_free(tuple(message[1]), int(message[2]))
+        self._answer(program, fds, "free" if is_free else "taken")
 
     def _on_listening(self, program: Generation, message: Message, fds: list[int]) -> list[int]:
         _tag, key, address = message

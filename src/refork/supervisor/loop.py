@@ -340,7 +340,7 @@ class Supervisor:
         self.thinning.began()
         self.terminal.lend(again=not made.going)
         fds = self.watching.freshness.fds() if made.line.channel.passes_fds else ()
-        if not made.go(self.holding.keys(), fds):
+        if not made.go(self.holding.offer(), fds):
             self.wake()
         self.readiness.expect(made)
 
