@@ -230,3 +230,58 @@ def catalogue(translations: dict[str, str]) -> bytes:
     count = len(entries)
     head = struct.pack("<7I", 0x950412DE, 0, count, 28, 28 + 8 * count, 0, 0)
     return head + tables[0] + tables[1] + texts
+
+
+QUART = {
+    "app.py": """
+import sys
+from quart import Quart
+
+app = Quart(__name__)
+CONSTANT = "const0"
+
+@app.get("/")
+async def home():
+    return "body0 " + CONSTANT
+
+if __name__ == "__main__":
+    app.run(port=int(sys.argv[1]))
+"""
+}
+"""`app.run()` reloads by itself, with or without debug."""
+
+GEVENT = {
+    "app.py": """
+from gevent import monkey
+monkey.patch_all()
+import sys
+from gevent.pywsgi import WSGIServer
+
+CONSTANT = "const0"
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("body0 " + CONSTANT).encode()]
+
+if __name__ == "__main__":
+    WSGIServer(("127.0.0.1", int(sys.argv[1])), app, log=None).serve_forever()
+"""
+}
+
+EVENTLET = {
+    "app.py": """
+import eventlet
+eventlet.monkey_patch()
+import sys
+from eventlet import wsgi
+
+CONSTANT = "const0"
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("body0 " + CONSTANT).encode()]
+
+if __name__ == "__main__":
+    wsgi.server(eventlet.listen(("127.0.0.1", int(sys.argv[1]))), app, log_output=False)
+"""
+}

@@ -8,7 +8,7 @@ import pytest
 
 from frameworks.conftest import Start
 from frameworks.driver import Served
-from frameworks.sites import AIOHTTP, ASGI, FLASK, TORNADO
+from frameworks.sites import AIOHTTP, ASGI, EVENTLET, FLASK, GEVENT, QUART, TORNADO
 
 GUNICORN = ("gunicorn", "app:app", "-b", "127.0.0.1:PORT")
 HYPERCORN = ("hypercorn", "app:app", "-b", "127.0.0.1:PORT")
@@ -27,6 +27,10 @@ SERVERS: list[tuple[str, Sequence[str], dict[str, str]]] = [
     ("waitress", ("waitress-serve", "--port", "PORT", "app:app"), FLASK),
     ("aiohttp", SCRIPT, AIOHTTP),
     ("tornado", SCRIPT, TORNADO),
+    ("quart", SCRIPT, QUART),
+    ("gevent", SCRIPT, GEVENT),
+    ("gevent", (*GUNICORN, "-k", "gevent"), FLASK),
+    ("eventlet", SCRIPT, EVENTLET),
 ]
 
 
@@ -39,6 +43,8 @@ def test_an_edit_is_served(
     start: Start, name: str, words: Sequence[str], files: dict[str, str]
 ) -> None:
     pytest.importorskip(name)
+    if words[0] == "gunicorn":
+        pytest.importorskip("gunicorn")
     live = start(*words, files=files)
     live.answers("body0 const0")
     live.edit("app.py", "body0", "body1")
@@ -125,3 +131,58 @@ def test_tornados_reloader_is_not_started(start: Start) -> None:
     live.save("more.yaml", "2")
     assert live.start(3)["changed"] == [str(live.path("more.yaml"))]
     live.answers("body1")
+
+
+def test_quarts_reloader_is_not_started(start: Start) -> None:
+    pytest.importorskip("quart")
+    live = start(*SCRIPT, files=QUART)
+    live.answers("body0")
+    for number in (1, 2):
+        live.edit("app.py", f"body{number - 1}", f"body{number}")
+        live.answers(f"body{number}")
+    live.edit("app.py", "CONSTANT =", "CONSTANT = =")
+    live.answers("SyntaxError")
+    assert len(live.all("start")) == 4
+
+
+QUICK = """
+[tool.refork]
+grace = 60
+"""
+"""Whoever has to be killed is not replaced in the time of a test."""
+
+
+@pytest.mark.parametrize(
+    ("name", "files"), [("gevent", GEVENT), ("eventlet", EVENTLET)], ids=["gevent", "eventlet"]
+)
+def test_a_patched_standard_library_is_none_of_reforks(
+    start: Start, name: str, files: dict[str, str]
+) -> None:
+    """Parked processes answer, the address is held, and what serves ends when it is told to."""
+    pytest.importorskip(name)
+    before = files["app.py"].replace("import sys", "import sys, time\ntime.sleep(0.3)")
+    live = start(*SCRIPT, files={"app.py": before, "pyproject.toml": QUICK})
+    live.answers("body0 const0")
+    assert live.all("listening")
+    live.edit("app.py", "const0", "const1")
+    live.answers("body0 const1")
+    live.edit("app.py", "def app(", "deff app(")
+    live.answers("SyntaxError")
+    live.edit("app.py", "deff app(", "def app(")
+    live.answers("body0 const1")
+    assert live.start(2)["action"] == "resume"
+    assert len(live.all("start")) == 4
+    assert live.interrupt() in (0, 130)
+
+
+def test_gevent_patches_in_a_process_that_stays_the_same(start: Start) -> None:
+    """A fork while it does so would have it say that this is not the main thread."""
+    pytest.importorskip("gevent")
+    text = GEVENT["app.py"].replace(
+        "monkey.patch_all()", "import time; time.sleep(2)\nmonkey.patch_all()"
+    )
+    live = start(*SCRIPT, files={"app.py": text})
+    live.answers("body0")
+    assert "MonkeyPatchWarning" not in live.err
+    patching = [event["at"] for event in live.all("checkpoint") if "/gevent/monkey/" in event["at"]]
+    assert patching == []

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from refork.program.channel import Channel
 
 
+real_fork: Any = getattr(os, "fork", None)
+"""As it is now: programs put functions of their own in the place of those of `os` (gevent, eventlet)."""
+
 PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -92,12 +95,12 @@ def _fork_silently() -> int:
     """`os.fork()` without the warning of 3.12+ about threads: which ones may be here is known (`barriers`)."""
     warnings = sys.modules.get("_warnings")
     if sys.version_info < (3, 12) or warnings is None or task_count() == 1:
-        return os.fork()
+        return int(real_fork())
     silence = ("ignore", None, DeprecationWarning, None, 0)
     warnings.filters.insert(0, silence)
     _filters_mutated(warnings)
     try:
-        return os.fork()
+        return int(real_fork())
     finally:
         warnings.filters.remove(silence)
         _filters_mutated(warnings)
@@ -132,7 +135,7 @@ def renew_main_thread() -> None:
 
 def execute(own: Channel, message: tuple[Any, ...], fds: list[int]) -> None:
     """Start a fresh interpreter as the program: where checkpoints are not wanted."""
-    pid = os.fork()
+    pid = real_fork()
     if not pid:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         command = message[1]

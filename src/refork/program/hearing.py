@@ -7,13 +7,14 @@ barrier.
 
 from __future__ import annotations
 
-import _thread
 import os
 import sys
+from _thread import allocate_lock, get_ident, start_new_thread
 
 from refork.program import park
 from refork.program.barriers import barriers
 from refork.program.channel import Channel, Gone
+from refork.program.freshness import IN, poller
 from refork.program.handover import block_signals, unblock_signals
 from refork.program.journal import journal
 
@@ -56,7 +57,7 @@ class Hearing:
 
     def pause(self) -> None:
         """Stop the thread, if it runs, until `go_on`."""
-        if self._running is None or _thread.get_ident() == self._ident:
+        if self._running is None or get_ident() == self._ident:
             return  # a handler that forks is in the thread itself
         reader, writer, ended = self._running
         os.write(writer, b".")
@@ -95,25 +96,23 @@ class Hearing:
         journal.quiet += 1
         try:
             reader, writer = os.pipe()
-            ended = _thread.allocate_lock()
+            ended = allocate_lock()
             ended.acquire()
             self._running = (reader, writer, ended)
             barriers.ours |= {reader, writer}
             barriers.own_threads = 1
             mask = block_signals()
-            _thread.start_new_thread(self._run, (channel, reader, ended))
+            start_new_thread(self._run, (channel, reader, ended))
             unblock_signals(mask)
         finally:
             journal.quiet -= 1
 
     def _run(self, channel: Channel, stop: int, ended: Any) -> None:
-        import select
-
-        self._ident = _thread.get_ident()
+        self._ident = get_ident()
         try:
-            poll = select.poll()
-            poll.register(channel.fileno(), select.POLLIN)
-            poll.register(stop, select.POLLIN)
+            poll = poller()
+            poll.register(channel.fileno(), IN)
+            poll.register(stop, IN)
             while all(fd != stop for fd, _event in poll.poll()):
                 message, _fds = channel.receive()
                 if message[0] == "changed":

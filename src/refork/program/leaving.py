@@ -11,6 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+waitpid = os.waitpid
+"""As it is now: gevent puts a function of its own in its place, which waits for another child of its own."""
+
 
 def leave() -> NoReturn:
     """Stop every process below this one, and go. As a subreaper, root is given the orphans of all others."""
@@ -48,8 +51,8 @@ def _children(pid: int) -> list[int]:
 def _reap_all() -> bool:
     """Wait for one child at least; return False when there is none left."""
     try:
-        os.waitpid(-1, 0)
-        while os.waitpid(-1, os.WNOHANG)[0]:
+        waitpid(-1, 0)
+        while waitpid(-1, os.WNOHANG)[0]:
             pass
     except ChildProcessError:
         return False

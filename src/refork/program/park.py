@@ -30,7 +30,7 @@ from refork.program.handover import (
 )
 from refork.program.journal import journal
 from refork.program.ladder import Start, ladder
-from refork.program.leaving import leave
+from refork.program.leaving import leave, waitpid
 from refork.program.steps import Originals
 
 TYPE_CHECKING = False
@@ -374,7 +374,7 @@ def _reap(own: Channel, message: tuple[Any, ...]) -> None:
     status = ladder.statuses.pop(pid, -1)
     if status == -1:
         try:
-            _pid, status = os.waitpid(pid, 0)
+            _pid, status = waitpid(pid, 0)
         except ChildProcessError:
             status = -1
     own.send("reaped", pid, status)
@@ -384,7 +384,7 @@ def _tidy(own: Channel) -> None:
     """Wait for all children that ended meanwhile."""
     while True:
         try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status = waitpid(-1, os.WNOHANG)
         except ChildProcessError:
             break
         if not pid:
