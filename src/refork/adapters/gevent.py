@@ -5,6 +5,7 @@ A fork in the midst of that would have `threading` take a half patched thread fo
 
 from __future__ import annotations
 
+import refork.program.freshness  # noqa: F401 - it takes what it needs of the standard library now
 from refork.adapters.replace import replace
 from refork.program import sockets
 from refork.program.ladder import ladder

@@ -1,4 +1,4 @@
-"""Quart: the reloader that `app.run()` starts, which replaces the process, leaves that to refork."""
+"""Quart: the reloader that `app.run()` starts, in this process or around it, leaves that to refork."""
 
 from __future__ import annotations
 
@@ -13,8 +13,17 @@ if TYPE_CHECKING:
 def adapt(module: Any) -> None:
     """Adapt `quart.app`."""
 
-    async def observe_changes(*_args: Any, **_kwargs: Any) -> None:
-        api.follow()
+    def run(
+        self: Any,
+        host: Any = None,
+        port: Any = None,
+        debug: Any = None,
+        use_reloader: bool = True,
+        *args: Any,
+        **kwargs: Any,
+    ) -> None:
+        if use_reloader:
+            api.follow()
+        original(self, host, port, debug, False, *args, **kwargs)
 
-    if hasattr(module, "observe_changes"):
-        replace(module, "observe_changes", observe_changes)
+    original = replace(module.Quart, "run", run)
