@@ -209,7 +209,8 @@ def test_what_it_was_told_is_asked_for_again(ask: str, folder: Path, start: Star
 
 def test_a_program_that_closes_all_it_finds_open(folder: Path, start: Start) -> None:
     (folder / "x.py").write_text(
-        "import os, time\nos.closerange(3, 1024)\nprint('up', flush=True)\ntime.sleep(60)\n"
+        "import os, time\nos.closerange(3, 1024)\nimport refork\nrefork.checkpoint()\n"
+        "print('up', flush=True)\ntime.sleep(60)\n"
     )
     live = start("x.py")
     live.says("up")

@@ -9,10 +9,10 @@ import _thread
 import gc
 import os
 import sys
-from stat import S_ISREG
+from stat import S_ISREG, S_ISSOCK
 from time import monotonic, sleep
 
-from refork.program.journal import own_names
+from refork.program.journal import journal, own_names
 from refork.program.loops import loop_descriptors
 
 TYPE_CHECKING = False
@@ -93,7 +93,8 @@ class Barriers:
     def found(self) -> str:
         """Return why a fork now would be inexact, or ""."""
         return (
-            self._tracing()
+            _alone()
+            or self._tracing()
             or self._changes()
             or self._threads()
             or _children()
@@ -165,6 +166,17 @@ class Barriers:
 def task_count() -> int:
     """How many threads the kernel counts in this process; `threading` does not see native ones."""
     return len(os.listdir(TASKS))
+
+
+def _alone() -> str:
+    """Nobody would hear of a checkpoint, and the process that parks would take that for the supervisor's end."""
+    channel = journal.channel
+    try:
+        if channel is not None and S_ISSOCK(os.fstat(channel.fileno()).st_mode):
+            return ""
+    except OSError:
+        pass  # the program has closed all it found open
+    return "the channel to refork is closed"
 
 
 def _tracing() -> str:
