@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -173,6 +174,31 @@ def test_a_patched_standard_library_is_none_of_reforks(
     assert live.start(2)["action"] == "resume"
     assert len(live.all("start")) == 4
     assert live.interrupt() in (0, 130)
+
+
+GREEN_FLASK = "from gevent import monkey; monkey.patch_all()\n" + FLASK["app.py"]
+
+
+@pytest.mark.parametrize(
+    ("words", "files"),
+    [((*GUNICORN, "-k", "gevent", "--keep-alive", "30"), FLASK), (SCRIPT, {"app.py": GREEN_FLASK})],
+    ids=["gunicorn", "flask"],
+)
+def test_a_client_that_sends_nothing_does_not_hold_up_others(
+    start: Start, words: Sequence[str], files: dict[str, str]
+) -> None:
+    """One of many tasks of a thread waits for it; what it sends after the save is for the next generation."""
+    pytest.importorskip("gevent")
+    pytest.importorskip("gunicorn" if words[0] == "gunicorn" else "flask")
+    live = start(*words, files={**files, "pyproject.toml": QUICK})
+    live.answers("body0")
+    with socket.create_connection(("127.0.0.1", live.port), 10) as idle:
+        assert "body0" in live.get()
+        live.edit("app.py", "body0", "body1")
+        live.answers("body1")
+        idle.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        with idle.makefile("rb") as answer:
+            assert b"body1" in answer.read()
 
 
 def test_gevent_patches_in_a_process_that_stays_the_same(start: Start) -> None:

@@ -153,7 +153,7 @@ def test_a_port_that_the_program_still_has_is_in_use(begin: Begin, port: int) ->
     assert asked(port) == "2 EADDRINUSE EADDRINUSE taken"
 
 
-@pytest.mark.parametrize("probe", ["bind", "listen", "name"])
+@pytest.mark.parametrize("probe", ["bind", "listen", "name", "any", "all"])
 def test_who_waits_while_the_program_looks_is_answered(begin: Begin, port: int, probe: str) -> None:
     live = begin(SERVER + PROBES[probe] + "\nserve()\n")
     answers(live, port, "1 free")

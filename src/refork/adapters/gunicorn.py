@@ -241,6 +241,44 @@ def _pass_on_waiting(worker: Any) -> None:
             connection.close()
 
 
+def _adapt_green(module: Any) -> None:
+    """Its main task sleeps for a second, and only then looks whether it is to end."""
+    woken = module.gevent = Woken(module.gevent)
+
+    def handle_exit(self: Any, *args: Any) -> None:
+        original(self, *args)
+        if state() == RETIRED:
+            woken.wake()
+
+    original = replace(module.GeventWorker, "handle_exit", handle_exit)
+
+
+class Woken:
+    """The module `gevent` for a worker; its `sleep` ends when the worker is to end."""
+
+    def __init__(self, gevent: Any) -> None:
+        self._gevent = gevent
+        self._ending: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._gevent, name)
+
+    def sleep(self, seconds: float) -> None:
+        """As `gevent.sleep`."""
+        if self._ending is None:
+            from gevent.event import Event
+
+            self._ending = Event()
+        if self._ending.is_set():
+            self._gevent.sleep(min(seconds, STEP))  # until what is being answered has been
+        else:
+            self._ending.wait(seconds)
+
+    def wake(self) -> None:
+        if self._ending is not None:
+            self._ending.set()
+
+
 ADAPT = {
     "gunicorn.arbiter": _adapt_arbiter,
     "gunicorn.http.parser": _adapt_parser,
@@ -249,6 +287,7 @@ ADAPT = {
     "gunicorn.reloader": _adapt_reloader,
     "gunicorn.sock": _adapt_sockets,
     "gunicorn.workers.base": _adapt_worker,
+    "gunicorn.workers.ggevent": _adapt_green,
     "gunicorn.workers.gthread": _adapt_threads,
     "gunicorn.workers.sync": _adapt_one_at_a_time,
 }

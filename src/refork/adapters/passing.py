@@ -51,15 +51,17 @@ def give(fd: int, received: bytes) -> None:
 
 def _is_over(socket: Any) -> bool:
     """Whether the client has left, and nothing waits to be read."""
-    import socket as module
+    import _socket
 
+    plain = _socket.socket(fileno=os.dup(socket.fileno()))  # one of gevent's would wait
     try:
-        data: bytes = module.socket.recv(socket, 1, module.MSG_PEEK | module.MSG_DONTWAIT)
+        return not plain.recv(1, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
     except BlockingIOError:
         return False
     except OSError:
         return True
-    return not data
+    finally:
+        plain.close()
 
 
 def _detach(fd: int) -> None:

@@ -256,6 +256,12 @@ def _is_main() -> bool:
     return threading is None or threading.current_thread() is threading.main_thread()
 
 
+def _is_in_hub() -> bool:
+    """Whether this is the task of gevent's that runs all others, and may not wait for any."""
+    module = sys.modules.get("gevent")
+    return module is not None and module.getcurrent() is module.get_hub()
+
+
 class Ending:
     """Stands before the program's own answer to SIGTERM as long as a server runs in the main
     thread.
@@ -278,6 +284,10 @@ class Ending:
             deferred[:] = [lambda: self._finish(number, frame)]
             if not self._is_late:
                 self._come_again(number)
+        elif _is_in_hub():
+            import gevent
+
+            gevent.spawn(self._finish, number, frame)
         else:
             self._finish(number, frame)
 

@@ -28,6 +28,7 @@ ADAPTERS = {
     "gunicorn.reloader": "gunicorn",
     "gunicorn.sock": "gunicorn",
     "gunicorn.workers.base": "gunicorn",
+    "gunicorn.workers.ggevent": "gunicorn",
     "gunicorn.workers.gthread": "gunicorn",
     "gunicorn.workers.sync": "gunicorn",
     "http.server": "serving",

@@ -54,10 +54,24 @@ def wait_readable(socket: Any, timeout: float | None) -> list[int]:
     channel = journal.channel
     if channel is None:
         return []
+    name = GREEN.get(type(socket).__module__.partition(".")[0])
+    if name is not None:
+        return _wait_green(name, [socket.fileno(), channel.fileno()], timeout)
     poll = poller()
     poll.register(socket.fileno(), IN)
     poll.register(channel.fileno(), POLLRDHUP)
     return [fd for fd, _event in poll.poll(None if timeout is None else timeout * 1000)]
+
+
+GREEN = {"gevent": "gevent.select", "eventlet": "eventlet.green.select"}
+"""Packages whose sockets belong to one of many tasks of a thread, each with what lets the others run meanwhile."""
+
+
+def _wait_green(name: str, fds: list[int], timeout: float | None) -> list[int]:
+    if name == GREEN["eventlet"]:
+        fds.pop()  # of which two tasks cannot wait for the same
+    ready: list[int] = __import__(name, fromlist=["select"]).select(fds, [], [], timeout)[0]
+    return ready
 
 
 def state() -> str:

@@ -21,6 +21,9 @@ from refork.web.listener import Connection
 RETRY = 0.01
 """Seconds between attempts to reach a UNIX socket: its backlog may be full, or its name away."""
 
+BOUND = 3.0
+"""Seconds that an address may be nobody's: the program binds another host, of which it is one, to the same port."""
+
 REACH = 30.0
 """Seconds to reach the next generation's socket."""
 
@@ -182,14 +185,22 @@ class Carried:
         back.close()
 
     async def _connect(self) -> socket.socket:
-        made = socket.socket(self._client.sock.family, self._client.sock.type)
-        made.setblocking(False)
-        try:
-            await within(REACH, self._reach(made))
-        except BaseException:
-            made.close()
-            raise
-        return made
+        loop = asyncio.get_running_loop()
+        until = loop.time() + BOUND
+        while True:
+            made = socket.socket(self._client.sock.family, self._client.sock.type)
+            made.setblocking(False)
+            try:
+                await within(REACH, self._reach(made))
+                return made
+            except ConnectionRefusedError:
+                made.close()
+                if loop.time() > until:
+                    raise
+            except BaseException:
+                made.close()
+                raise
+            await asyncio.sleep(RETRY)
 
     async def _reach(self, made: socket.socket) -> None:
         # The name comes before the connection: that may be handed back before we hear that it stands.

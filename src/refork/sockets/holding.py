@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,8 +36,10 @@ class Held:
 class Holding:
     """All of them, in the order in which they began to listen."""
 
-    def __init__(self) -> None:
+    def __init__(self, carry: Callable[[int, bytes], None]) -> None:
+        """`carry` is given the connections that wait at what is let go of for another host of the same port."""
         self._held: list[Held] = []
+        self._carry = carry
 
     def __len__(self) -> int:
         return len(self._held)
@@ -90,6 +93,9 @@ class Holding:
             if held.name[:2] == name:
                 held.generation = generation
                 return held.socket.fileno()
+        for held in idle:
+            for fd in _waiting(held.socket):
+                self._carry(fd, b"")
         self._let_go(idle)
         return None
 
@@ -132,6 +138,16 @@ class Holding:
                 with contextlib.suppress(OSError):
                     os.unlink(kept_name(os.path.abspath(held.address)))
             held.socket.close()
+
+
+def _waiting(sock: socket.socket) -> Iterator[int]:
+    """Take all connections that wait; nobody else has the socket."""
+    sock.setblocking(False)
+    while True:
+        try:
+            yield sock.accept()[0].detach()
+        except OSError:
+            return
 
 
 def _inode(sock: socket.socket) -> int:
