@@ -5,9 +5,9 @@ A fork in the midst of that would have `threading` take a half patched thread fo
 
 from __future__ import annotations
 
-import refork.program.freshness  # noqa: F401 - it takes what it needs of the standard library now
 from refork.adapters.replace import replace
-from refork.program import sockets
+from refork.program import freshness, sockets  # the former takes what it needs of `select` now
+from refork.program.frames import hidden
 from refork.program.ladder import ladder
 
 TYPE_CHECKING = False
@@ -23,6 +23,32 @@ def adapt(module: Any) -> None:
                 _adapt_patching(module, name)
     else:
         sockets.hold_class(module._wrefsocket, "_accept")
+        accept = _accept_once(module.socket.accept)
+        sockets.put(module.socket, "accept", sockets.waiting_accept(accept, freshness, _sleep))
+
+
+def _sleep(seconds: float) -> None:
+    import gevent
+
+    gevent.sleep(seconds)
+
+
+def _accept_once(original: Any) -> Any:
+    """gevent's own tries again for ever while there is a connection that is none of ours."""
+
+    @hidden
+    def accept(self: Any) -> Any:
+        if self.timeout is not None:
+            return original(self)
+        self.timeout = 0.0
+        try:
+            return original(self)
+        except BlockingIOError:
+            raise sockets.NotNow from None
+        finally:
+            self.timeout = None
+
+    return accept
 
 
 def _adapt_patching(module: Any, name: str) -> None:

@@ -60,7 +60,7 @@ def hold_class(owner: Any, accept: str) -> None:
     put(owner, "bind", _bind(owner.bind))
     put(owner, "listen", _listen(owner.listen))
     put(owner, "shutdown", _shutdown(owner.shutdown, freshness))
-    put(owner, accept, _accept(getattr(owner, accept), freshness))
+    put(owner, accept, waiting_accept(getattr(owner, accept), freshness))
 
 
 def put(owner: Any, name: str, function: Any) -> None:
@@ -111,7 +111,13 @@ def _listen(original: Any) -> Any:
     return listen
 
 
-def _accept(original: Any, freshness: Any) -> Any:
+class NotNow(OSError):
+    """There was nothing to accept after all, or nothing for this generation."""
+
+
+def waiting_accept(original: Any, freshness: Any, wait: Any = sleep) -> Any:
+    """An `accept` that may wait in the place of `original`; `wait` is what sleeps."""
+
     @hidden
     def accept(self: Any) -> Any:
         while self.fileno() in _listening:
@@ -119,9 +125,12 @@ def _accept(original: Any, freshness: Any) -> Any:
                 # without taking it: it must not be in our hands when we are told to end. Another process, or an
                 # impatient client, may have taken what was seen; then our end is what comes next
                 freshness.wait_readable(self, self.gettimeout())
-            if not freshness.settled() and _leave_it_to_the_next(self):
+            if not freshness.settled() and _leave_it_to_the_next(self, wait):
                 raise BlockingIOError(EAGAIN, "this generation is being replaced")
-            made = original(self)
+            try:
+                made = original(self)
+            except NotNow:
+                continue
             if freshness.settled():
                 return made
             _give_back(made[0])  # somebody took what was there, and this one came after the save
@@ -162,7 +171,7 @@ def _give_back(made: Any) -> None:
         made.close()
 
 
-def _leave_it_to_the_next(socket: Any) -> bool:
+def _leave_it_to_the_next(socket: Any, wait: Any) -> bool:
     """Take no connection any more: those that come wait in the backlog for the next generation.
 
     Waits, where the socket does, for the signal that ends us, or for its handler to say by `deferred` that it
@@ -173,7 +182,7 @@ def _leave_it_to_the_next(socket: Any) -> bool:
         while monotonic() < deadline and not deferred:
             if not _does_listen(socket):
                 return False
-            sleep(0.001)
+            wait(0.001)
     return True
 
 
