@@ -49,7 +49,7 @@ def state():
         [name for name in sys.modules if name in NAMES],
         [name for name in vars(sys.modules.get("pkg", sys)) if name in ("one", "two")],
         [cls.__name__ for cls in base.Base.__subclasses__()],
-        base.LIST, base.DICT, sorted(base.SET), base.COUNT,
+        base.LIST, base.DICT, sorted(base.SET), base.COUNT, base.Base.count, vars(base.Base).get("mark"),
         [vars(sys.modules[name]).get("seen") for name in NAMES if name in sys.modules],
     ])
 """
@@ -60,6 +60,7 @@ LIST = []
 DICT = {}
 SET = set()
 COUNT = 0
+Base.count = 0
 """
 
 FILES = {
@@ -197,15 +198,22 @@ ADDING = {
     "to a set": "base.SET.add('other')",
     "a logger": "import logging; logging.getLogger('other.inner')",
     "an attribute": "base.mark = 'other'",
+    "an attribute of a class": "base.Base.mark = 'other'",
+    "one value after another": "base.Base.kind = 'a'; base.Base.kind = 'b'",
+    "another value": "base.COUNT += 1",
+    "another value of a class": "base.Base.count = 5",
     "a module under another name": "import sys; sys.modules['alias'] = base",
 }
+
+
+NOW = "[base.DICT.copy(), base.SET.copy(), vars(base).get('mark'), base.COUNT, list(vars(base.Base).items())]"
 
 
 @pytest.mark.parametrize("what", ADDING)
 def test_what_it_adds_is_put_in_its_place(begin: Begin, what: str) -> None:
     """Nothing of it is there before the module is imported, and all of it in the order of a cold start."""
     program = begin(
-        hot="import base\nvalue = 1\nseen = [base.DICT.copy(), base.SET.copy(), vars(base).get('mark')]\n",
+        hot=f"import base\nvalue = 1\nseen = {NOW}\n",
         other=f"import base\n{ADDING[what]}\nseen = 'other'\n",
     )
     assert program.twin()
@@ -235,8 +243,7 @@ def test_a_new_import_comes_at_its_place(begin: Begin) -> None:
 
 LEFT_OUT = {
     "prints": "import sys; print('other', file=sys.stderr)",
-    "counts": "base.COUNT += 1",
-    "replaces": "base.Base.kind = 'a'; base.Base.kind = 'b'",
+    "removes": "found = base.DICT; del base.DICT; base.DICT = found",
     "asks for what depends on the file": "import sys\nfound = 'user' in sys.modules",
     "reads what the file registered": "count = len(base.LIST)",
     "imports the file by its name": "import importlib; importlib.import_module('hot')",
@@ -296,7 +303,6 @@ def test_an_edit_that_writes_what_they_read(begin: Begin) -> None:
 UNSEEN = {
     "an entry in a cache": ("other.cached('x')", "list(base.cached.cache_info())"),
     "a virtual subclass": ("other.Shape.register(int)", "isinstance(3, base.Shape)"),
-    "a class that others ask for": ("class Other(other.Shape): pass", "base.shapes()"),
 }
 
 
@@ -304,7 +310,6 @@ UNSEEN = {
 def test_what_cannot_be_taken_back_is_not_done_ahead(begin: Begin, what: str) -> None:
     done, asked = UNSEEN[what]
     more = "import abc, functools\nclass Shape(abc.ABC): pass\n"
-    more += "def shapes(): return [c.__name__ for c in type.__subclasses__(Shape)]\n"
     more += "@functools.lru_cache\ndef cached(key): return [key]\n"
     program = begin(
         base=BASE + more,
@@ -316,11 +321,39 @@ def test_what_cannot_be_taken_back_is_not_done_ahead(begin: Begin, what: str) ->
     program.save("hot.py", f"import base\nvalue = 2\nseen = {asked}\n")
 
 
-def test_what_asks_for_subclasses_goes_without(begin: Begin) -> None:
-    program = begin()
+LISTED = "[cls.__name__ for cls in base.Base.__subclasses__()]"
+
+
+def test_classes_are_not_found_before_they_are_made(begin: Begin) -> None:
+    program = begin(extra="import base\nclass Extra(base.Base): pass\n")
+    text = program.text("hot").replace("value = 2", "value = 3\nimport extra")
     assert program.twin()
-    text = program.text("hot") + "seen = [cls.__name__ for cls in base.Base.__subclasses__()]\n"
-    assert "kept" not in program.save("hot.py", text)
+    program.save("hot.py", text)
+    assert program.twin()
+    ready = program.save("hot.py", program.text("hot") + f"seen = {LISTED}\n")
+    assert ready["kept"]
+    assert program.twin()
+    gone = program.save("hot.py", program.text("hot").replace("import extra", "pass"))
+    assert gone["kept"]
+    assert "Extra" not in program.live.lines[-1]
+
+
+@pytest.mark.parametrize("asking", [f"seen = {LISTED}", "import show; seen = len(show.state())"])
+def test_what_asks_for_subclasses_is_not_imported_ahead(begin: Begin, asking: str) -> None:
+    """It would not find the classes of the file."""
+    program = begin(other=f"import base\n{asking}\n")
+    program.twin()
+    assert "other" not in program.ahead()
+    program.save("hot.py", program.text("hot") + "class More(base.Base): pass\n")
+
+
+def test_an_edit_that_counts_where_they_counted(begin: Begin) -> None:
+    program = begin(
+        hot="import base\nvalue = 1\n",
+        other="import base\nbase.COUNT += 1\nseen = 'other'\n",
+    )
+    assert program.twin()
+    assert "base" in program.conflict("import base\nvalue = 3\nbase.COUNT += 1\n")
 
 
 @pytest.mark.parametrize("name", ["alone", "last", "pkg/two"])
@@ -390,7 +423,7 @@ def test_the_death_of_a_twin(begin: Begin) -> None:
 
 
 def test_explain_speaks_of_it(begin: Begin) -> None:
-    program = begin(other="import base\nbase.COUNT += 1\nseen = 'other'\n")
+    program = begin(other="import base\ndel base.SET\nbase.SET = set()\nseen = 'other'\n")
     assert program.twin()
     told = program.explain()
     assert "for hot.py: " in told

@@ -7,7 +7,7 @@ twin is made and what it is worth is the matter of `refork.program.twins.hoist`;
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from refork.core.dependents import Graph, Window, dependents, worthwhile
@@ -199,11 +199,10 @@ class Hoisting:
             return self._left_out_or_raise(sketch, {str(answer[1]): str(answer[2])})
         if answer[0] != "tried":
             raise Unequal(f"a trial in the background failed ({_words(answer)})")
-        _tag, failed, changed, shared, classes, vague = answer
-        unsteady = sketch.leave_out(self._unsteady(sketch, classes))
-        if failed and not sketch.fail(failed) and not unsteady:
+        _tag, failed, changed, shared, vague = answer
+        if failed and not sketch.fail(failed):
             raise Unequal("; ".join(f"{name}: {why}" for name, why in failed.items()))
-        if failed or unsteady:
+        if failed:
             return True
         if vague:
             sketch.closely += vague
@@ -225,17 +224,6 @@ class Hoisting:
             if user not in sketch.graph.busy
         }
         return sketch.leave_out(writers) or bool(new)
-
-    def _unsteady(self, sketch: Sketch, classes: Sequence[str]) -> dict[str, str]:
-        """Modules that nobody is sure to import after an edit: their classes could be seen all the same."""
-        graph = sketch.graph
-        file = graph.busy[-1]
-        others = {name for user, names in graph.imports.items() if user != file for name in names}
-        mine = {window.name for window in graph.windows if window.parent == file} - others
-        return dict.fromkeys(
-            mine.intersection(classes),
-            "only the file itself imports it, and its classes could be seen without it",
-        )
 
     async def _parked(self, sketch: Sketch) -> Twin | str:
         self._next += 1

@@ -14,10 +14,11 @@ from refork.program import errands, park
 from refork.program.barriers import barriers
 from refork.program.failure import text_of
 from refork.program.journal import journal
-from refork.program.twins import effects, probes
+from refork.program.twins import changes, effects, probes, subclasses
 from refork.program.twins.stillness import Stillness
+from refork.program.twins.subclasses import Askers
 from refork.program.twins.twin import Held, Registry, stash
-from refork.program.twins.unseen import Unseen
+from refork.program.twins.unseen import Unseen, group
 from refork.program.twins.windows import Windows
 
 TYPE_CHECKING = False
@@ -63,12 +64,14 @@ class Ahead:
         self.taken: list[tuple[Registry, list[Any]]] = []
         self.news: News | None = None
         self.unseen: Unseen | None = None
+        self.askers: Askers | None = None
         self.note = journal.note
 
     def run(self) -> None:
         quiet, loads = journal.quiet, journal.loads
         journal.forget_paths()
         collecting = gc.isenabled()
+        self.askers = Askers() if self.trial else None
         snapshot = effects.Snapshot() if self.trial else None
         self.news = News(snapshot) if snapshot is not None else None
         self.unseen = Unseen() if snapshot is not None else None
@@ -148,6 +151,8 @@ class Ahead:
                 self.failed.setdefault(name, _fixed_words(made))
                 self.fixed.add(made)
         held.origin = getattr(getattr(held.module, "__spec__", None), "origin", None)
+        if self.trial and group(name) and subclasses.text_asks(str(held.origin)):
+            self.failed.setdefault(name, "it asks for subclasses, or may")
 
     def _failed_inside(self, held: Held) -> None:
         """A module that could not be loaded: it will not be there, but was looked for."""
@@ -181,12 +186,12 @@ class Ahead:
             owner.events.append(("class", made))
             if _is_fixed(made):
                 self.failed.setdefault(owner.name, _fixed_words(made))
-            elif self.unseen is not None and (why := self.unseen.asked_for(made)):
-                self.failed.setdefault(owner.name, why)
         if self.news is not None:
             self.news.look(owner.name)
         if self.unseen is not None and (why := self.unseen.look()):
             self.failed.setdefault(owner.name, why)
+        if self.askers is not None and (who := self.askers.ran()):
+            self.failed.setdefault(owner.name, f"{who} asks for subclasses meanwhile")
         gc.freeze()
         self._look_at_registries(owner)
         self._look_at_names(owner)
@@ -214,7 +219,7 @@ class Ahead:
 
     def _look_at(self, registry: Registry, owner: Held) -> None:
         assert registry.seen is not None
-        items = effects.additions(registry.thing, registry.seen)
+        items = changes.changes(registry.thing, registry.seen, registry.held)
         if items is None:
             why = f"it changes {effects.spelled(registry.path)}"
             self.failed.setdefault(owner.name, why)
@@ -235,7 +240,7 @@ class Ahead:
     def _take_back(self) -> None:
         """Leave nothing that the program could see."""
         for registry, items in reversed(self.taken):
-            effects.take_back(registry.thing, items)
+            changes.take_back(registry.thing, items)
             registry.look()
         for held in self.held.values():
             for kind, value in held.events:
@@ -257,17 +262,12 @@ class Ahead:
         for what, value in probes.probes().items():
             if value != snapshot.probed[what]:
                 changed.append((None, what))
-        classes = [
-            held.name
-            for held in self.held.values()
-            if any(kind == "class" for kind, _value in held.events)
-        ]
-        self.channel.send("tried", self.failed, changed, news, classes, self.vague)
+        self.channel.send("tried", self.failed, changed, news, self.vague)
         os._exit(0)
 
     def _park(self) -> None:
         """Wait as a twin. Returns in a resumed child."""
-        reason = self._barrier()
+        reason = self._barrier() or self._hide_classes()
         if self.failed or self.vague or reason:
             what = self.failed or [effects.spelled(path) for path in self.vague]
             self.channel.send("stopped", "", reason or str(what))
@@ -282,6 +282,11 @@ class Ahead:
         own, journal.channel = self.channel, None
         park._park(own, self.number)
         stash.follow()
+
+    def _hide_classes(self) -> str:
+        events = [event for held in self.held.values() for event in held.events]
+        seen = subclasses.hide([value for kind, value in events if kind == "class"])
+        return f"{seen.__qualname__} is still found by its bases" if seen else ""
 
     def _barrier(self) -> str:
         barriers.ours |= {self.channel.fileno()}
@@ -301,7 +306,7 @@ class News:
             return
         mine = self.made.setdefault(name, [])
         mine[:] = [(thing, effects.content(thing)) for thing, _held in mine]
-        for thing in gc.get_objects(generation=0):
+        for thing in effects.objects(generation=0):
             held = effects.content(thing)
             # a collector comes to know a dict when the first object is put into it
             if held is not None and id(thing) not in self._before:

@@ -1,8 +1,4 @@
-"""What an import did to objects that were there before it: found by comparing, taken back, done again.
-
-Only additions can be taken back and done again elsewhere: new keys of a dict, items at the end of a list,
-members of a set, new attributes. Whatever else changed has no place but its own.
-"""
+"""What an import did to objects that were there before it: found by comparing what they hold."""
 
 from __future__ import annotations
 
@@ -10,7 +6,8 @@ import gc
 import sys
 
 from refork.program.grafts.living import identity, namespace
-from refork.program.twins import probes
+from refork.program.twins import kinds, probes
+from refork.program.twins.subclasses import lists_subclasses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +35,7 @@ UNCHANGING = {
     *("wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "mappingproxy", "frame"),
     *("builtin_function_or_method", "method-wrapper", "traceback", "generator", "coroutine"),
     *("TypeVar", "ParamSpec", "GenericAlias", "UnionType", "Pattern", "slice", "ellipsis"),
+    "_abc_data",
 }
 
 CACHES = (
@@ -109,10 +107,10 @@ def content(thing: Any) -> Content | None:
     if kind in PLAIN or kind.__name__ in UNCHANGING:
         return None
     if issubclass(type(thing), dict):
-        if kind is dict and _lists_subclasses(thing):
+        if lists_subclasses(thing):
             return None
         own = _of_pairs(thing)
-        return own if kind is dict else own + _rest(thing)
+        return own if kind is dict else own + rest(thing)
     if issubclass(type(thing), list):
         return tuple(map(identity, list.__iter__(thing)))
     if issubclass(type(thing), set):
@@ -136,7 +134,28 @@ def content(thing: Any) -> Content | None:
         )
     if kind.__name__ in ("count", "bytearray", "array"):
         return (repr(thing),)
-    return tuple(map(identity, gc.get_referents(thing)))
+    return tuple(_leads_to(thing))
+
+
+_readers: dict[type, Callable[[Any], Any] | None] = {}
+
+
+def attributes(thing: Any) -> dict[str, Any] | None:
+    """The attributes of an instance, asked of nobody, as the dict that it may get by this only: until somebody
+    wants it, many objects have none, and lead to their values themselves.
+    """
+    kind = type(thing)
+    if kind not in _readers:
+        _readers[kind] = kinds.dict_of(kinds.MRO(kind))
+    read = _readers[kind]
+    return None if read is None else read(thing)
+
+
+def _leads_to(thing: Any) -> list[int]:
+    """What an object holds besides the values of its attributes: they are their dict's."""
+    held = attributes(thing)
+    values = set(map(identity, held.values())) if held else ()
+    return [number for number in map(identity, gc.get_referents(thing)) if number not in values]
 
 
 def measure(thing: Any) -> Callable[[], int] | None:
@@ -155,21 +174,17 @@ def _of_pairs(thing: Any) -> Content:
     return tuple(parts)
 
 
-def _lists_subclasses(thing: Any) -> bool:
-    """Whether a dict is what a class knows its subclasses by: {address: weak reference}."""
-    for key, value in thing.items():
-        return type(key) is int and type(value).__name__ == "ReferenceType" and id(value()) == key
-    return False
-
-
-def _rest(thing: Any) -> Content:
+def rest(thing: Any) -> Content:
     """What a subclass of dict holds besides: the attributes of `defaultdict`, `Counter` and others."""
     inside = {identity(part) for pair in dict.items(thing) for part in pair}
-    return tuple(identity(one) for one in gc.get_referents(thing) if identity(one) not in inside)
+    return tuple(number for number in _leads_to(thing) if number not in inside)
 
 
-LAZY = {"__annotations__", "__annotations_cache__", "__annotate_func__", "__abstractmethods__"}
-"""Entries that a class gets when somebody looks at it."""
+LAZY = {
+    *("__annotations__", "__annotations_cache__", "__annotate_func__", "__abstractmethods__"),
+    "__slotnames__",
+}  # fmt: skip
+"""Entries that a class gets when somebody looks at it, or copies an instance."""
 
 
 def _of_class(thing: Any) -> Content:
@@ -179,7 +194,23 @@ def _of_class(thing: Any) -> Content:
     )
 
 
+def virtual(cls: Any) -> Content:
+    """What was registered with an abstract class. Its other tables only save work."""
+    if "_abc_impl" not in namespace(cls):
+        return ()
+    registry = sys.modules["_abc"]._get_dump(cls)[0]
+    return tuple(sorted(map(identity, registry)))
+
+
 # Snapshots --------------------------------------------------------------------------------------------
+
+
+def objects(generation: int | None = None) -> list[Any]:
+    """All objects that collectors know, with the dicts of all that have attributes."""
+    for thing in gc.get_objects(generation):
+        if not issubclass(type(thing), type):
+            attributes(thing)
+    return gc.get_objects(generation)
 
 
 class Snapshot:
@@ -188,7 +219,7 @@ class Snapshot:
     def __init__(self) -> None:
         self.aside = aside()
         self.kept: dict[int, tuple[Any, Content]] = {}
-        for thing in gc.get_objects():
+        for thing in objects():
             self._keep(thing)
             for inner in gc.get_referents(thing):
                 # collectors need not know a dict of plain values, nor bytes
@@ -215,7 +246,9 @@ class Snapshot:
 
 
 def aside() -> set[int]:
-    """Ids of what is refork's own, of the import system's caches, and of caches in general."""
+    """Ids of what is refork's own, of the import system's caches, of caches in general, and of the dicts
+    of classes: these tell it themselves.
+    """
     found: set[int] = set()
     ours: dict[int, int] = {}
     for owner, name in CACHES:
@@ -235,6 +268,8 @@ def aside() -> set[int]:
         elif kind in ("ModuleSpec", "_lru_list_elem", "_ModuleLock", "FileFinder"):
             found.add(id(thing))
             found.update(id(one) for one in gc.get_referents(thing) if type(one) in (dict, set))
+        elif issubclass(type(thing), type):
+            found.update(id(one) for one in gc.get_referents(thing) if type(one) is dict)
     found.add(id(sys.modules))
     return found | ours.keys()
 
@@ -319,69 +354,3 @@ def parts(thing: Any) -> Iterator[tuple[Step, Any]]:
         yield ("names", ""), namespace(thing)
     except (AttributeError, TypeError):
         return
-
-
-# Additions --------------------------------------------------------------------------------------------
-
-
-def additions(thing: Any, before: Content) -> list[Any] | None:
-    """What was added to a registry that held `before`; None where something else happened to it."""
-    if issubclass(type(thing), list):
-        items = list(list.__iter__(thing))
-        return (
-            items[len(before) :] if tuple(map(identity, items[: len(before)])) == before else None
-        )
-    if issubclass(type(thing), dict):
-        pairs = list(dict.items(thing))
-        held = content(thing)
-        assert held is not None
-        count = len(before) // 2 if type(thing) is dict else _pairs(thing, before)
-        rest = len(pairs) * 2
-        same = held[: count * 2] == before[: count * 2] and held[rest:] == before[count * 2 :]
-        return pairs[count:] if same and count <= len(pairs) else None
-    if issubclass(type(thing), set):
-        known = set(before)
-        members = [one for one in set.__iter__(thing) if identity(one) not in known]
-        return members if len(members) + len(before) == len(thing) else None
-    return None
-
-
-def _pairs(thing: Any, before: Content) -> int:
-    """How many pairs a subclass of dict held, whose content has other things behind them."""
-    return (len(before) - len(_rest(thing))) // 2
-
-
-def take_back(thing: Any, items: list[Any]) -> None:
-    """Remove what was added last."""
-    if issubclass(type(thing), list):
-        list.__delitem__(thing, slice(len(thing) - len(items), None))
-    elif issubclass(type(thing), dict):
-        remove = _own_method(thing, "__delitem__")
-        for key, _value in items:
-            remove(thing, key)
-    else:
-        for one in items:
-            set.discard(thing, one)
-
-
-def add(thing: Any, items: list[Any]) -> bool:
-    """Add items again; return whether none of them was there already."""
-    if issubclass(type(thing), list):
-        list.extend(thing, items)
-        return True
-    if issubclass(type(thing), dict):
-        put = _own_method(thing, "__setitem__")
-        new = not any(dict.__contains__(thing, key) for key, _value in items)
-        for key, value in items:
-            put(thing, key, value)
-        return new
-    new = not any(set.__contains__(thing, one) for one in items)
-    for one in items:
-        set.add(thing, one)
-    return new
-
-
-def _own_method(thing: Any, name: str) -> Any:
-    """A method of dict, or of OrderedDict, which keeps an order of its own; never one of the user's."""
-    ordered = getattr(sys.modules.get("collections"), "OrderedDict", dict)
-    return getattr(ordered if issubclass(type(thing), ordered) else dict, name)

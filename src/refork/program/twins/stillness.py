@@ -103,7 +103,9 @@ def _digest(thing: Any) -> int:
 
 
 def _content(thing: Any) -> Any:
-    """As `effects.content`, without what imports do to any namespace."""
+    """As `effects.content`, without what imports do to any namespace, and with virtual subclasses."""
+    if issubclass(type(thing), type):
+        return (effects.content(thing), effects.virtual(thing))
     if type(thing) is not dict:
         return effects.content(thing)
     return tuple(

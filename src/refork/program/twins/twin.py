@@ -15,7 +15,7 @@ from refork.program import park, sockets
 from refork.program.frames import hidden
 from refork.program.journal import journal
 from refork.program.ladder import ladder
-from refork.program.twins import effects
+from refork.program.twins import changes, effects, subclasses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     Event = tuple[str, Any]
 
 _bootstrap: Any = sys.modules["_frozen_importlib"]
-
-_bases: Any = type.__dict__["__bases__"]
 
 
 class Held:
@@ -51,7 +49,7 @@ class Held:
 class Registry:
     """An object to which other modules than its maker have added while they were imported ahead."""
 
-    __slots__ = ("alone", "closely", "measure", "path", "seen", "size", "thing")
+    __slots__ = ("alone", "closely", "held", "measure", "path", "seen", "size", "thing")
 
     def __init__(self, path: effects.Path) -> None:
         self.path = path
@@ -67,6 +65,8 @@ class Registry:
         """Whether its entries have to do with each other: then nobody else may have written to it."""
         self.seen: effects.Content | None = None
         """What it holds as far as refork knows."""
+        self.held: list[tuple[Any, Any]] = []
+        """Its pairs, likewise."""
 
     def find(self) -> None:
         """Look whether it is there by now; its maker's entries are its own."""
@@ -79,6 +79,7 @@ class Registry:
 
     def look(self) -> None:
         self.seen = effects.content(self.thing)
+        self.held = changes.held_by(self.thing)
         self.size = self.measure() if self.measure is not None else 0
 
     def grown(self) -> bool:
@@ -162,7 +163,7 @@ class Stash:
         elif kind == "entry":
             _note(value)
         elif kind == "class":
-            _bases.__set__(value, value.__bases__)  # to the end of its bases' subclasses
+            subclasses.show(value)
         elif kind == "alias":
             sys.modules[value[0]] = value[1]
         else:
@@ -173,8 +174,8 @@ class Stash:
         name = effects.spelled(registry.path)
         if registry.alone and registry.touched():
             self.conflict(held.name, f"writes to {name}, and so does what comes before it now")
-        if not effects.add(registry.thing, items):
-            self.conflict(held.name, f"adds to {name} what is there already")
+        if not changes.do_again(registry.thing, items):
+            self.conflict(held.name, f"writes to {name} what is there already, or has changed")
         registry.look()
 
     def expect(self, usual: Any) -> None:
@@ -215,9 +216,6 @@ def _loaded() -> None:
     """The program serves: what it has not imported by now is of no use."""
     if stash.kept and stash.held:
         stash.look_around("")
-    for held in stash.held.values():
-        if any(kind == "class" for kind, _value in held.events):
-            stash.conflict(held.name, "is not imported any more, and its classes would be seen")
     stash.drop()
 
 

@@ -1,7 +1,7 @@
 """What an import leaves where no comparison of contents finds it, and where it cannot be taken back.
 
-Entries in caches of functions, virtual subclasses, and classes that somebody finds by asking their bases.
-Only what others than the standard library have is looked at: there such things tell nobody apart.
+Entries in caches of functions, and virtual subclasses. Only what others than the standard library have
+is looked at: there such things tell nobody apart.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gc
 import sys
 
 from refork.program.journal import LIBRARY_FOLDERS, STANDARD_LIBRARY
+from refork.program.twins.kinds import FLAGS, HEAP, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,9 +38,6 @@ class Unseen:
     """Looks at all that was there before."""
 
     def __init__(self) -> None:
-        self.askers = {group(str(one.__module__)) for one in _functions() if _asks(one.__code__)}
-        """Who asks for subclasses."""
-        self.askers.discard("")
         self.present = {id(one) for one in gc.get_objects() if is_class(one)}
         self.caches = [(one, one.cache_info()) for one in _caches()]
         self.virtual: Any = None
@@ -54,12 +52,16 @@ class Unseen:
         register = abc.ABCMeta.register
 
         def noticed(cls: Any, subclass: Any) -> Any:
-            if id(cls) in self.present and group(str(cls.__module__)):
-                self._registered += 1
+            # who cannot see a class that is new cannot tell whether it is registered either
+            if not self._new(cls) and not self._new(subclass):
+                self._registered += bool(group(module_of(cls)) or group(module_of(subclass)))
             return register(cls, subclass)
 
         self.virtual = register
         abc.ABCMeta.register = noticed
+
+    def _new(self, cls: Any) -> bool:
+        return bool(FLAGS(cls) & HEAP) and id(cls) not in self.present
 
     def leave(self) -> None:
         """Put back what `follow` replaced."""
@@ -81,13 +83,6 @@ class Unseen:
                 found = f"it uses the cache of {one.__qualname__}"
         return found
 
-    def asked_for(self, made: type) -> str:
-        """Why a new class would be found by others; "" if it would not be."""
-        for base in made.__mro__[1:]:
-            if id(base) in self.present and group(str(base.__module__)) in self.askers:
-                return f"somebody asks for the subclasses of {base.__qualname__}, or may"
-        return ""
-
 
 def _collections() -> int:
     """Collections so far: each makes what is new old, and classes can no longer be told apart."""
@@ -99,16 +94,9 @@ def is_class(thing: Any) -> bool:
     return issubclass(type(thing), type)
 
 
-def _functions() -> Iterator[Any]:
+def functions() -> Iterator[Any]:
     kind = type(group)
     return (one for one in gc.get_objects() if type(one) is kind)
-
-
-def _asks(code: Any) -> bool:
-    """Whether a function, or one within it, asks a class for its subclasses."""
-    return "__subclasses__" in code.co_names or any(
-        _asks(inner) for inner in code.co_consts if type(inner) is type(code)
-    )
 
 
 def _caches() -> Iterator[Any]:
