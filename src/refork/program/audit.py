@@ -153,6 +153,18 @@ def is_no_file(name: str) -> bool:
     return name.startswith(SKIPPED) and not name.startswith("/dev/shm/")
 
 
+def after(
+    first: Callable[[tuple[Any, ...]], None], handler: Callable[[tuple[Any, ...]], None]
+) -> Callable[[tuple[Any, ...]], None]:
+    """A handler that comes after another one, with no frames between it and the event but those of this file."""
+
+    def both(args: tuple[Any, ...]) -> None:
+        first(args)
+        handler(args)
+
+    return both
+
+
 def _on_open(args: tuple[Any, ...]) -> None:
     path, mode, flags = args
     if not isinstance(path, (str, bytes)):

@@ -140,10 +140,8 @@ def _before(event: str, handler: Handler | None, stop: Callable[[str, str], None
             reaches = "__pycache__" not in str(args[0] if args else "")
         if reaches:
             stop("hidden" if event in HIDDEN else "effect", audit.where())
-        if handler is not None:
-            handler(args)
 
-    return heard
+    return heard if handler is None else audit.after(heard, handler)
 
 
 def go_on() -> None:

@@ -234,7 +234,7 @@ def _obey(own: Channel) -> bool:
         elif message[0] == "usual":
             from refork.program.twins.twin import stash
 
-            stash.expect(message[1])
+            stash.expect(*message[1:])
         elif message[0] == "dismiss":
             os._exit(0)
     except Gone:

@@ -52,6 +52,9 @@ class Hearing:
     def _on_conflict(self, program: Generation, message: Message, fds: list[int]) -> None:
         self.sup.hoisting.conflicted(str(message[1]), str(message[2]))
 
+    def _on_unfit(self, program: Generation, message: Message, fds: list[int]) -> None:
+        self.sup.hoisting.unfit(str(message[1]), str(message[2]))
+
     def _on_checkpoint(self, program: Generation, message: Message, fds: list[int]) -> list[int]:
         made = self.sup.lineage.checkpoint(message, fds[0])
         self.sup.emit("checkpoint", id=made.id, pid=made.pid, at=made.at, kind=made.kind)

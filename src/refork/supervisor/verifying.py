@@ -85,7 +85,7 @@ class Verifying:
             return
         message = f"{found} is not what an exact replay gives"
         self.sup.emit("error", type="Divergence", message=message, file=twin.path, line=0)
-        self.sup.hoisting.conflicted(found, "would not be the same")
+        self.sup.hoisting.conflicted("", f"{found} would not be the same")
 
     def _is_still(self, program: Generation) -> bool:
         return self.sup.program is program and not self.sup.working

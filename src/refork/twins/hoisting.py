@@ -69,6 +69,10 @@ class Hoisting:
 
     def ready(self, program: Generation) -> None:
         """A generation is up: see to the twins when it has been quiet for a while."""
+        twin = self.sup.twins.of(self.sup.plan.twin)
+        if twin is not None and self.sup.twins.stale(twin):
+            self.conflicted("", "a file that was read ahead is another now")
+            return
         self.sup.twins.sweep()
         if self.wanted:
             loop = asyncio.get_running_loop()
@@ -205,6 +209,8 @@ class Hoisting:
         if failed:
             return True
         if vague:
+            if all(path in sketch.closely for path in vague):
+                raise Unequal("nobody can tell who writes to what they share")
             sketch.closely += vague
             return True
         known = {_key(path) for path in sketch.registries}
@@ -300,16 +306,25 @@ class Hoisting:
         sketch.volatile = _differing(sketch.facts, facts)
 
     async def divergence(self, twin: Twin) -> str:
-        """What a generation made from a twin has otherwise than an exact replay, or "".
+        """What a generation made from a twin has otherwise than an exact replay, or "": the modules to blame
+        are left out from then on.
 
         Raises Unequal where that could not be found out.
         """
         sketch = await self._sketch(twin.path, twin.checkpoint)
-        wrong, _blamed, conflicts, *_rest = await self._check(sketch, twin)
+        wrong, blamed, conflicts, *_rest = await self._check(sketch, twin)
         if wrong:
             await self._set_aside(sketch)
-            wrong, _blamed, conflicts, *_rest = await self._check(sketch, twin)
-        return ", ".join([*wrong[:3], *(f"{name}, which {why}" for name, why in conflicts.items())])
+            wrong, blamed, conflicts, *_rest = await self._check(sketch, twin)
+        told = [*wrong[:3], *(f"{name}, which {why}" for name, why in conflicts.items())]
+        if not told:
+            return ""
+        modules = {name for found in blamed.values() for name in found} | set(conflicts)
+        bad = self._bad.setdefault(twin.path, {})
+        bad.update((name, "it was not what an exact start gives") for name in modules if name)
+        if not modules:
+            self._useless[twin.path] = twin.checkpoint.id
+        return ", ".join(told)
 
     def _left_out_or_raise(self, sketch: Sketch, found: Mapping[str, str]) -> bool:
         if not sketch.leave_out(found):
@@ -349,6 +364,12 @@ class Hoisting:
             self.sup.twins.drop([twin])
         self.conflict = f"{name} {why}: no twin serves".lstrip()
         self.sup.wake()
+
+    def unfit(self, name: str, why: str) -> None:
+        """Nothing of a twin could be put where it belongs: the generation goes on, exactly."""
+        twin = self.sup.twins.of(self.sup.plan.twin)
+        if twin is not None:
+            self.sup.bus.message(f"the twin of {shown(twin.path)} does not serve: {name} {why}", detail=True)
 
     def take(self) -> list[Plan]:
         """The plans that replace a generation in conflict, once."""

@@ -83,6 +83,7 @@ class Ahead:
         if self.unseen is not None:
             self.unseen.follow()
         self.windows.follow()
+        self.windows.note_imports(self._imported)
         for registry in self.registries:
             registry.look()  # what follows the windows is no doing of theirs
         journal.quiet = 0
@@ -139,6 +140,16 @@ class Ahead:
                 self.failed.setdefault(owner.name, f"it loads {name}, which cannot be ahead")
         self.held[name] = Held(name)
 
+    def _imported(self, window: str, name: str) -> None:
+        """What was there already: another one that is ahead, or not."""
+        owner = self.held.get(window)
+        if owner is None or name not in sys.modules or name in (window, "sys", "builtins"):
+            return
+        if name not in self.held:
+            owner.uses[name] = sys.modules[name]
+        elif ("import", name) not in owner.events:
+            owner.events.append(("import", name))
+
     def _ended(self, name: str) -> None:
         held = self.held[name]
         self._look(held)
@@ -150,7 +161,9 @@ class Ahead:
             for made in _fixed_classes() - self.fixed:
                 self.failed.setdefault(name, _fixed_words(made))
                 self.fixed.add(made)
-        held.origin = getattr(getattr(held.module, "__spec__", None), "origin", None)
+        spec = getattr(held.module, "__spec__", None)
+        held.origin = getattr(spec, "origin", None)
+        held.finder = type(getattr(spec, "loader", None))
         if self.trial and group(name) and subclasses.text_asks(str(held.origin)):
             self.failed.setdefault(name, "it asks for subclasses, or may")
 
@@ -211,9 +224,9 @@ class Ahead:
         for registry in self.registries:
             if registry.thing is None:
                 registry.find()
-            elif registry.grown():
+            elif registry.grown() and owner.name:
                 self._look_at(registry, owner)
-            elif closely and registry.touched():
+            elif (closely or not owner.name) and registry.touched():
                 self.vague.append(registry.path)
                 registry.look()
 
@@ -272,13 +285,13 @@ class Ahead:
             what = self.failed or [effects.spelled(path) for path in self.vague]
             self.channel.send("stopped", "", reason or str(what))
             os._exit(0)
-        stash.held, stash.registries, stash.number = self.held, self.registries, self.number
+        stash.take(self.held, self.registries, self.number)
         journal.forget_paths()
         self.held, self.taken, self.news = {}, [], None
         journal.flush()
         self.channel.send("twin", list(stash.held))
-        aside = [id(registry.thing) for registry in self.registries]
-        stash.stillness = Stillness(self.busy, aside)
+        modules = [(held.name, held.module) for held in stash.held.values()]
+        stash.stillness = Stillness(modules, self.busy, self.registries)
         own, journal.channel = self.channel, None
         park._park(own, self.number)
         stash.follow()

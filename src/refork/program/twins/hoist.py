@@ -124,9 +124,10 @@ class Check:
 
         conflicts, unused = dict(stash.conflicts), list(stash.held)
         if stash.stillness is not None:
-            self.channel.send("usual", sorted(stash.stillness.usual))
+            stash.look_around()
+        self.channel.send("usual", sorted(stash.usual), sorted(stash.met))
         stash.drop()
-        if not wrong and not unused:
+        if not wrong:
             wrong = likeness.differing(self._lasting(likeness.facts()), self.theirs)
         blamed = {name: self._blame(name) for name in wrong[:MOST_TOLD]}
         told = [self._told(name) for name in wrong[:MOST_TOLD]]

@@ -120,6 +120,11 @@ def is_ours(cls: Any) -> bool:
     return module == "refork" or module.startswith("refork.")
 
 
+def is_standard(cls: Any) -> bool:
+    """Whether a class is of the standard library: then nobody writes to it."""
+    return module_of(cls).partition(".")[0] in sys.stdlib_module_names
+
+
 def is_python(cls: Any) -> bool:
     """Whether a class is certainly made in Python: C has nothing of its own in the instances."""
     namespace = namespace_of(cls)

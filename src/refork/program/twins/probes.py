@@ -25,6 +25,7 @@ def probes() -> dict[str, object]:
     return {
         "exit handlers": getattr(ended, "_ncallbacks", int)(),
         "the working folder": _folder(),
+        "the environment": _environment(),
         "signal handlers": [id(signals.getsignal(one)) for one in signals.valid_signals()],
         "the recursion limit": sys.getrecursionlimit(),
         "the switch interval": sys.getswitchinterval(),
@@ -45,6 +46,11 @@ def _decimal() -> object:
             made = values[variable]
             return (made.prec, made.rounding, made.Emin, made.Emax, made.clamp)
     return UNTOUCHED
+
+
+def _environment() -> dict[str, str]:
+    """Without what tells the generations apart."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("REFORK_")}
 
 
 def _folder() -> str:

@@ -7,109 +7,252 @@ it, write nothing that they read, beyond what was written when the twin was show
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
-from refork.program.grafts.living import identity, namespace
-from refork.program.twins import effects
+from refork.program.grafts.living import identity
+from refork.program.twins import effects, kinds, probes
+from refork.program.twins.told import Telling
 from refork.program.twins.unseen import group
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from typing import Any
 
-DEEP = 3
-"""Containers within containers that are looked at, from a module's namespace."""
+    from refork.program.twins.twin import Registry
 
-ATOMS = (type(None), bool, int, float, complex, str, bytes)
-LEAVES = (*effects.PLAIN, effects.FUNCTION, effects.CELL)
+    Named = tuple[str, Any]
+
+TOGETHER = 64
+"""Containers that are compared at once: most of them hold just what they held."""
+
+SETTINGS = (
+    *(("sys", "path"), ("sys", "argv"), ("sys", "meta_path"), ("sys", "path_hooks")),
+    *(("warnings", "filters"), ("logging", "root")),
+)
+"""What everybody reads, of modules that are not looked at otherwise."""
+
+NOBODYS = {
+    *("ModuleSpec", "SourceFileLoader", "FileFinder", "_abc_data", "code", "frame", "generator"),
+    *("wrapper_descriptor", "method_descriptor", "classmethod_descriptor", "getset_descriptor"),
+    *("member_descriptor", "builtin_function_or_method", "Pattern", "_lru_cache_wrapper"),
+    *("_lru_list_elem", "method-wrapper", "traceback", "coroutine", "_ModuleLock"),
+}
+"""Kinds of objects that hold nothing that is written to, or only what saves work."""
+
+SIMPLE = (
+    *(type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented)),
+    effects.MODULE,
+)
 
 
 class Stillness:
     """Everything that the modules of others hold now: not of the library, and not those in progress."""
 
-    def __init__(self, busy: Collection[str], aside: Collection[int]) -> None:
-        """`aside` are ids of what is looked after otherwise."""
-        self.held: list[tuple[str, Any, Any, int]] = []
-        """Each with its name, its contents, and their digest."""
-        self.usual: set[tuple[int, int]] = set()
-        """Places in `held` of what changes in any case, each with what it was seen to hold then."""
-        known = set(aside)
-        for name, module in list(sys.modules.items()):
-            if name not in busy and type(module) is effects.MODULE and group(name):
-                for text, thing in _within(name, vars(module), DEEP, known):
-                    self.held.append((text, thing, _content(thing), _digest(thing)))
+    def __init__(
+        self, modules: Iterable[Named], busy: Collection[str], registries: list[Registry]
+    ) -> None:
+        """`modules` are those that were imported ahead; `registries` are looked after otherwise."""
+        self.registries = registries
+        self.known = {
+            identity(vars(module)) for name, module in sys.modules.items() if _is_ours(name)
+        }
+        self.known |= {identity(sys.modules), identity(os.environ), identity(vars(os.environ))}
+        self.known.add(identity(os.environ._data))  # type: ignore[attr-defined]
+        self.texts: list[str] = []
+        self.things: list[Any] = []
+        self._slow: list[tuple[int, Any]] = []
+        self._chunks: list[Chunk] = []
+        aside = {id(registry.thing) for registry in registries}
+        quick: list[int] = []
+        for text, thing in self._walk(_roots(modules, busy)):
+            place = len(self.things)
+            self.texts.append(text)
+            self.things.append(thing)
+            if id(thing) in aside:
+                continue
+            if type(thing) in QUICK and not _is_namespace(thing):
+                quick.append(place)
+            elif not _is_told_by_its_attributes(type(thing)):
+                content = _content(thing)
+                if content is not None:
+                    self._slow.append((place, content))
+        for at in range(0, len(quick), TOGETHER):
+            self._chunks.append(Chunk(self.things, quick[at : at + TOGETHER]))
+        self._probed = probes.probes()
+
+    def _walk(self, waiting: list[Named]) -> Iterator[Named]:
+        """All that can be changed, each with where it was found first."""
+        for text, thing in waiting:
+            number = identity(thing)
+            if number in self.known:
+                continue
+            self.known.add(number)
+            kind = type(thing)
+            if kind is not tuple and kind is not frozenset:
+                yield text, thing
+            for name, inner in _inside(thing):
+                if type(inner) not in SIMPLE and type(inner).__name__ not in NOBODYS:
+                    if identity(inner) not in self.known and not _is_nobodys(inner):
+                        waiting.append((f"{text}.{name}" if name else text, inner))
 
     def changed(self) -> list[tuple[int, int]]:
-        """The places in `held` of what is not as it was, with what is there, but for what is usual."""
-        found = [
-            (place, _told(thing))
-            for place, (_text, thing, content, digest) in enumerate(self.held)
-            if (not digest or _digest(thing) != digest) and _content(thing) != content
+        """The places of what is not as it was, with what is there."""
+        things = self.things
+        places = [place for place, content in self._slow if _content(things[place]) != content]
+        for chunk in self._chunks:
+            places += chunk.changed(things)
+        telling = self.telling()
+        found = [(place, telling.told(things[place])) for place in places]
+        for number, registry in enumerate(self.registries):
+            if registry.thing is not None and registry.alone:
+                found.append((-1 - number, telling.told(registry.thing)))
+        now = probes.probes()
+        return found + [
+            (len(things) + number, hash(repr(now[what])))
+            for number, what in enumerate(now)
+            if now[what] != self._probed[what]
         ]
-        return [one for one in found if one not in self.usual]
+
+    def telling(self) -> Telling:
+        """Tells what things hold, by what was there when this was made."""
+        return Telling(self.known)
 
     def text(self, place: int) -> str:
         """What stands at a place, for people."""
-        return self.held[place][0]
+        if place < 0:
+            return effects.spelled(self.registries[-1 - place].path)
+        if place < len(self.texts):
+            return self.texts[place]
+        return list(self._probed)[place - len(self.texts)]
 
 
-def _told(thing: Any) -> int:
-    """What a container holds, so that two forks of one process can compare it: plain values, and kinds
-    of others.
-    """
-    if type(thing).__name__ in ("count", "bytearray"):
-        return hash(repr(thing))
-    if issubclass(type(thing), dict):
-        parts = [part for pair in dict.items(thing) for part in pair]
-    elif issubclass(type(thing), type):
-        parts = [part for pair in namespace(thing).items() for part in pair]
+class Chunk:
+    """Some dicts and lists, and all that they hold, one after the other."""
+
+    __slots__ = ("ends", "held", "numbers", "places")
+
+    def __init__(self, things: list[Any], places: list[int]) -> None:
+        self.places = places
+        self.held: list[Any] = []
+        """Kept, so that no address comes to mean another object."""
+        self.ends: list[int] = []
+        for place in places:
+            _pour(things[place], self.held)
+            self.ends.append(len(self.held))
+        self.numbers = list(map(identity, self.held))
+        # whoever else keeps code is in the way of a graft
+        self.held = [one for one in self.held if type(one) is not kinds.CODE]
+
+    def changed(self, things: list[Any]) -> list[int]:
+        now: list[Any] = []
+        for place in self.places:
+            _pour(things[place], now)
+        if list(map(identity, now)) == self.numbers:
+            return []
+        return [place for place, began, end in self._parts() if self._differs(things, place, began, end)]
+
+    def _parts(self) -> Iterator[tuple[int, int, int]]:
+        return zip(self.places, [0, *self.ends], self.ends, strict=False)
+
+    def _differs(self, things: list[Any], place: int, began: int, end: int) -> bool:
+        now: list[Any] = []
+        _pour(things[place], now)
+        return list(map(identity, now)) != self.numbers[began:end]
+
+
+def _is_ours(module: Any) -> bool:
+    return str(module).partition(".")[0] == "refork"
+
+
+def _is_nobodys(thing: Any) -> bool:
+    """Whether a thing is refork's own."""
+    return _is_ours(thing.__module__ if type(thing) is effects.FUNCTION else type(thing).__module__)
+
+
+QUICK = (dict, list, effects.FUNCTION, effects.CELL)
+
+
+def _pour(thing: Any, into: list[Any]) -> None:
+    kind = type(thing)
+    if kind is dict:
+        into += thing
+        into += thing.values()
     else:
-        parts = gc.get_referents(thing)
-    words = [
-        repr(part) if type(part) in ATOMS else f"{type(part).__name__} {_named(part)}"
-        for part in parts
-        if type(part) is not effects.MODULE
+        into += gc.get_referents(thing)
+
+
+def _is_namespace(thing: Any) -> bool:
+    """Whether a dict may be that of a module: imports write to these."""
+    return type(thing) is dict and "__name__" in thing
+
+
+def _roots(modules: Iterable[Named], busy: Collection[str]) -> list[Named]:
+    found = [
+        (name, vars(module))
+        for name, module in list(sys.modules.items())
+        if name not in busy and type(module) is effects.MODULE and group(name)
     ]
-    return hash(tuple(sorted(words) if issubclass(type(thing), set) else words))
+    found += [(name, vars(module)) for name, module in modules if type(module) is effects.MODULE]
+    found.append(("builtins", vars(sys.modules["builtins"])))
+    for owner, name in SETTINGS:
+        if owner in sys.modules:
+            found.append((f"{owner}.{name}", vars(sys.modules[owner]).get(name)))
+    return [(text, thing) for text, thing in found if thing is not None]
 
 
-def _named(part: Any) -> str:
-    if type(part) is effects.FUNCTION:
-        return str(part.__qualname__)
-    return type.__dict__["__qualname__"].__get__(part) if issubclass(type(part), type) else ""
+def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
+    """What an object holds, with its name where it has one."""
+    kind = type(thing)
+    if kind is effects.FUNCTION:
+        yield from (("", one) for one in gc.get_referents(thing) if not _is_namespace(one))
+    elif issubclass(kind, type):
+        if kinds.FLAGS(thing) & kinds.HEAP and not kinds.is_standard(thing):
+            yield from ((str(name), one) for name, one in kinds.namespace_of(thing).items())
+            yield from (("", base) for base in kinds.BASES(thing))
+    elif issubclass(kind, dict):
+        yield from ((str(key) if type(key) is str else "", one) for key, one in dict.items(thing))
+        yield from (("", key) for key in dict.keys(thing) if type(key) is not str)
+        if kind is not dict:
+            yield from (("", one) for one in gc.get_referents(thing))
+    elif kind is not tuple or gc.is_tracked(thing):
+        if (held := effects.attributes(thing)) is not None:
+            yield "", held
+        yield from (("", one) for one in gc.get_referents(thing))
 
 
-def _within(text: str, thing: Any, deep: int, known: set[int]) -> Iterator[tuple[str, Any]]:
-    """A container, and those in it."""
-    if id(thing) in known:
-        return
-    known.add(id(thing))
-    yield text, thing
-    if deep:
-        for step, inner in effects.parts(thing):
-            if type(inner) not in LEAVES and not effects.is_ours(type(inner)):
-                name = f"{text}.{step[1]}" if step[1] else text
-                yield from _within(name, inner, deep - (step[0] != "names"), known)
+_told_by_attributes: dict[type, bool] = {}
 
 
-def _digest(thing: Any) -> int:
-    """Tells at once that a namespace is just as it was, which most are; 0: it is none."""
-    if issubclass(type(thing), type):
-        thing = namespace(thing)
-    elif type(thing) is not dict:
-        return 0
-    return hash((*map(identity, thing), *map(identity, thing.values())))
+def _is_told_by_its_attributes(kind: Any) -> bool:
+    """Whether an instance has nothing of its own but the dict of its attributes."""
+    if kind not in _told_by_attributes:
+        mro = kinds.MRO(kind)
+        _told_by_attributes[kind] = (
+            all(one is object or kinds.is_python(one) for one in mro)
+            and kinds.dict_of(mro) is not None
+            and not kinds.slots(mro)
+        )
+    return _told_by_attributes[kind]
 
 
 def _content(thing: Any) -> Any:
-    """As `effects.content`, without what imports do to any namespace, and with virtual subclasses."""
-    if issubclass(type(thing), type):
-        return (effects.content(thing), effects.virtual(thing))
-    if type(thing) is not dict:
-        return effects.content(thing)
-    return tuple(
-        (key if type(key) is str else identity(key), identity(value))
-        for key, value in thing.items()
-        if type(value) is not effects.MODULE and key != "__warningregistry__"
-    )
+    """As `effects.content`, without what imports do to any namespace, and with what C hides."""
+    kind = type(thing)
+    if issubclass(kind, type):
+        return (effects.content(thing), effects.virtual(thing), thing.__name__, kinds.BASES(thing))
+    if kind is dict:
+        return tuple(
+            (key if type(key) is str else identity(key), identity(value))
+            for key, value in thing.items()
+            if type(value) is not effects.MODULE and key != "__warningregistry__"
+        )
+    if kind.__name__ == "Random" and hasattr(thing, "getstate"):
+        return thing.getstate()
+    if kind in ITERATORS:
+        return repr(thing.__reduce__())
+    return effects.content(thing)
+
+
+ITERATORS = set(kinds.iterators())

@@ -33,17 +33,40 @@ _bootstrap: Any = sys.modules["_frozen_importlib"]
 class Held:
     """A module that was imported ahead."""
 
-    __slots__ = ("events", "module", "name", "origin")
+    __slots__ = ("before", "events", "finder", "module", "name", "origin", "uses")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.origin: Any = None
         """Where it was found, as its spec has it."""
+        self.finder: Any = None
+        """The kind of its loader."""
+        self.before = 0
+        """How many of those that wrote to anything outside themselves came before it."""
+        self.uses: dict[str, Any] = {}
+        """Modules that it imported and that were there already, with what they were."""
         self.module: Any = None
         self.events: list[Event] = []
         """What its body did that others can see, in order: ("entry", …) in the journal, ("import", name) of
-        a module that it was the first to import, ("add", (registry, items)), ("class", made),
-        ("alias", (name, module)) in `sys.modules`."""
+        another one of them, ("add", (registry, items)), ("class", made), ("alias", (name, module)) in
+        `sys.modules`."""
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is of the standard library: what programs write, it does not read."""
+        return self.name.partition(".")[0] in sys.stdlib_module_names
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether there are files that it was made from, or that it looked for."""
+        return any(kind == "entry" for kind, _value in self.events)
+
+    @property
+    def writes(self) -> bool:
+        """Whether others may have read what it wrote."""
+        return any(
+            kind == "alias" or (kind == "add" and value[0].alone) for kind, value in self.events
+        )
 
 
 class Registry:
@@ -106,9 +129,30 @@ class Stash:
         """Modules that were put in their place."""
         self.stillness: Stillness | None = None
         """What they may have read."""
+        self.usual: set[tuple[bool, int, int]] = set()
+        """What changed when the twin was shown to be right: whether any was in its place already, where it
+        stands in `stillness`, and what it held then."""
+        self.met: set[tuple[str, int, int]] = set()
+        """Modules with the number of a registry that others had written to before them, and what it held,
+        when the twin was shown to be right."""
+        self.readers = 0
+        """How many are held that may read what the program wrote."""
+        self.reading = False
+        """Whether any of these is in its place."""
+        self._begun = 0
+        """How many of those that write have been put in their place."""
         self._placing = 0
         """How many modules are being put in their place, one inside the other."""
         self._original: Any = None
+
+    def take(self, held: dict[str, Held], registries: list[Registry], number: int) -> None:
+        """Hold these from now on."""
+        self.held, self.registries, self.number = held, registries, number
+        before = 0
+        self.readers = sum(not one.standard for one in held.values())
+        for one in held.values():
+            one.before = before
+            before += one.writes
 
     def follow(self) -> None:
         """Put modules in their place from now on, when they are imported."""
@@ -119,7 +163,11 @@ class Stash:
             held = self.held.get(spec.name)
             if held is None or journal.quiet:
                 return original(spec)
-            return self._place(held, spec)
+            why = self._doubt(held, spec)
+            if why:
+                self.conflict(held.name, why)
+            # nothing is held any more where the conflict left nothing to be undone
+            return self._place(held) if spec.name in self.held else original(spec)
 
         _bootstrap._load_unlocked = load
         ladder.ahead = self.number if self.held else 0
@@ -132,14 +180,26 @@ class Stash:
         self._original = self.stillness = None
         ladder.ahead = 0
 
-    def _place(self, held: Held, spec: Any) -> Any:
+    def _doubt(self, held: Held, spec: Any) -> str:
+        """Why a module may not be put in its place, or ""."""
+        if not self.reading and not held.standard and (what := self._moved()):
+            return f"may have read {what}, which is written to"
+        if spec.origin != held.origin or type(spec.loader) is not held.finder:
+            return f"is now found at {spec.origin}"
+        if held.before != self._begun:
+            return "may have read what others wrote that come otherwise now"
+        for name, module in held.uses.items():
+            if sys.modules.get(name) is not module:
+                return f"imported another {name}"
+        return ""
+
+    def _place(self, held: Held) -> Any:
         """What `_load_unlocked` does, but for the loading."""
-        if not self.kept:
-            self.look_around(held.name)
         del self.held[held.name]
-        if spec.origin != held.origin:
-            self.conflict(held.name, f"is now found at {spec.origin}")
         sys.modules[held.name] = held.module
+        self._begun += held.writes
+        self.reading = self.reading or not held.standard
+        self.readers -= not held.standard
         self._placing += 1
         try:
             for kind, value in held.events:
@@ -151,8 +211,10 @@ class Stash:
         self.kept += 1
         if not self._placing:
             journal.flush()
-            if not self.held:
-                self.look_around(held.name)
+            if not self.readers and self.stillness is not None:
+                self.look_around()
+                self.stillness = None
+            if not any(one.is_of_files for one in self.held.values()):
                 ladder.ahead = 0
         return module
 
@@ -172,33 +234,52 @@ class Stash:
 
     def _add(self, held: Held, registry: Registry, items: list[Any]) -> None:
         name = effects.spelled(registry.path)
-        if registry.alone and registry.touched():
+        if registry.alone and registry.touched() and not self._as_usual(held, registry):
             self.conflict(held.name, f"writes to {name}, and so does what comes before it now")
         if not changes.do_again(registry.thing, items):
             self.conflict(held.name, f"writes to {name} what is there already, or has changed")
         registry.look()
 
-    def expect(self, usual: Any) -> None:
-        """Places in `stillness` of what was written to when the twin was shown to be right."""
-        if self.stillness is not None:
-            self.stillness.usual.update((int(place), int(told)) for place, told in usual)
-
-    def look_around(self, name: str) -> None:
-        """See to it that nobody has written what `name`, or those before it, may have read."""
+    def _as_usual(self, held: Held, registry: Registry) -> bool:
+        """Whether a registry that others have written to holds what it held when the twin was tried."""
         if self.stillness is None:
-            return
-        changed = self.stillness.changed()
+            return False
+        told = self.stillness.telling().told(registry.thing)
+        met = (held.name, self.registries.index(registry), told)
         if self.lenient:
-            self.stillness.usual.update(changed)
-        elif changed:
-            what = self.stillness.text(changed[0][0])
+            self.met.add(met)
+        return met in self.met and bool(told)
+
+    def expect(self, usual: Any, met: Any) -> None:
+        """What was written to when the twin was shown to be right: places in `stillness`, and registries."""
+        self.usual.update((bool(when), int(place), int(told)) for when, place, told in usual)
+        self.met.update((str(name), int(number), int(told)) for name, number, told in met)
+
+    def _moved(self) -> str:
+        """What was written to that those that are held may have read, or ""."""
+        if self.stillness is None:
+            return ""
+        changed = [(self.reading, *one) for one in self.stillness.changed()]
+        if self.lenient:
+            self.usual.update(changed)
+        changed = [one for one in changed if one not in self.usual or not one[2]]
+        return self.stillness.text(changed[0][1]) if changed else ""
+
+    def look_around(self) -> None:
+        """See to it that nobody has written what those that are in their place may have read."""
+        if what := self._moved():
             self.conflict("", f"{what} is written to, and modules imported ahead may have read it")
 
     def conflict(self, name: str, why: str) -> None:
+        """Load the others, as long as none is in its place; else the generation has to be made again."""
         self.conflicts.setdefault(name, why)
-        if not self.lenient:
+        if self.lenient:
+            return
+        if self.reading or self._placing:
             journal.tell("conflict", name, why)
             os._exit(0)
+        journal.tell("unfit", name, why)
+        self.drop()
 
 
 stash = Stash()
@@ -214,8 +295,8 @@ def _settle(start: Start) -> None:
 
 def _loaded() -> None:
     """The program serves: what it has not imported by now is of no use."""
-    if stash.kept and stash.held:
-        stash.look_around("")
+    if stash.readers and stash.reading:
+        stash.look_around()
     stash.drop()
 
 

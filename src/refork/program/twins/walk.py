@@ -33,6 +33,9 @@ SMALL = 1 << 20
 RECENT = 86400.0
 """Seconds. A number that is a time of this last day says when a process ran, not what it is."""
 
+JUST_NOW = 300.0
+"""The same for what counts from the start of the machine: on one that has just been started, any number may be."""
+
 ASIDE = {
     "ModuleSpec": {"_initializing"},  # a flag of the import system while it works
     "FileFinder": {"_path_mtime", "_path_cache", "_relaxed_path_cache"},  # of listings
@@ -141,7 +144,7 @@ class Walk:
         if abs(value - self._now[0]) < RECENT:
             return "moment"
         said = repr(value)
-        if len(said.partition(".")[2]) > 4 and 0 < self._now[1] - value < RECENT:
+        if len(said.partition(".")[2]) > 4 and 0 < self._now[1] - value < JUST_NOW:
             return "moment"
         return said
 
