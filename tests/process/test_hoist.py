@@ -516,7 +516,5 @@ def test_what_a_closure_holds_is_out_of_sight(begin: Begin) -> None:
     assert program.twin()
     assert "last" not in program.ahead()
     # others that are imported later may have listed what the user adds now
-    assert "alone.listed" in program.conflict(
-        program.text("hot").replace("value = 2", "value = 3")
-    )
+    assert "alone.listed" in program.conflict(program.text("hot").replace("value = 2", "value = 3"))
     program.save("hot.py", program.text("hot") + "import alone\nalone.add('hot')\n")

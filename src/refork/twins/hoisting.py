@@ -369,7 +369,9 @@ class Hoisting:
         """Nothing of a twin could be put where it belongs: the generation goes on, exactly."""
         twin = self.sup.twins.of(self.sup.plan.twin)
         if twin is not None:
-            self.sup.bus.message(f"the twin of {shown(twin.path)} does not serve: {name} {why}", detail=True)
+            self.sup.bus.message(
+                f"the twin of {shown(twin.path)} does not serve: {name} {why}", detail=True
+            )
 
     def take(self) -> list[Plan]:
         """The plans that replace a generation in conflict, once."""

@@ -90,12 +90,11 @@ class Stillness:
                 continue
             self.known.add(number)
             kind = type(thing)
-            if kind is not tuple and kind is not frozenset:
+            if kind is not tuple and kind is not frozenset and not _is_fixed(thing):
                 yield text, thing
             for name, inner in _inside(thing):
-                if type(inner) not in SIMPLE and type(inner).__name__ not in NOBODYS:
-                    if identity(inner) not in self.known and not _is_nobodys(inner):
-                        waiting.append((f"{text}.{name}" if name else text, inner))
+                if identity(inner) not in self.known and _counts(inner):
+                    waiting.append((f"{text}.{name}" if name else text, inner))
 
     def changed(self) -> list[tuple[int, int]]:
         """The places of what is not as it was, with what is there."""
@@ -151,7 +150,9 @@ class Chunk:
             _pour(things[place], now)
         if list(map(identity, now)) == self.numbers:
             return []
-        return [place for place, began, end in self._parts() if self._differs(things, place, began, end)]
+        return [
+            place for place, began, end in self._parts() if self._differs(things, place, began, end)
+        ]
 
     def _parts(self) -> Iterator[tuple[int, int, int]]:
         return zip(self.places, [0, *self.ends], self.ends, strict=False)
@@ -162,13 +163,23 @@ class Chunk:
         return list(map(identity, now)) != self.numbers[began:end]
 
 
+def _is_fixed(thing: Any) -> bool:
+    """Whether a thing is a class of the library."""
+    if not issubclass(type(thing), type):
+        return False
+    return not kinds.FLAGS(thing) & kinds.HEAP or kinds.is_standard(thing)
+
+
 def _is_ours(module: Any) -> bool:
     return str(module).partition(".")[0] == "refork"
 
 
-def _is_nobodys(thing: Any) -> bool:
-    """Whether a thing is refork's own."""
-    return _is_ours(thing.__module__ if type(thing) is effects.FUNCTION else type(thing).__module__)
+def _counts(thing: Any) -> bool:
+    """Whether a thing may be written to, or lead to what may, and is not refork's own."""
+    kind = type(thing)
+    if kind in SIMPLE or kind.__name__ in NOBODYS:
+        return False
+    return not _is_ours(thing.__module__ if kind is effects.FUNCTION else kind.__module__)
 
 
 QUICK = (dict, list, effects.FUNCTION, effects.CELL)
@@ -189,7 +200,7 @@ def _is_namespace(thing: Any) -> bool:
 
 
 def _roots(modules: Iterable[Named], busy: Collection[str]) -> list[Named]:
-    found = [
+    found: list[Named] = [
         (name, vars(module))
         for name, module in list(sys.modules.items())
         if name not in busy and type(module) is effects.MODULE and group(name)
@@ -208,7 +219,7 @@ def _inside(thing: Any) -> Iterator[tuple[str, Any]]:
     if kind is effects.FUNCTION:
         yield from (("", one) for one in gc.get_referents(thing) if not _is_namespace(one))
     elif issubclass(kind, type):
-        if kinds.FLAGS(thing) & kinds.HEAP and not kinds.is_standard(thing):
+        if not _is_fixed(thing):
             yield from ((str(name), one) for name, one in kinds.namespace_of(thing).items())
             yield from (("", base) for base in kinds.BASES(thing))
     elif issubclass(kind, dict):

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Container
     from typing import Any
 
-SMALL = 1 << 20
-"""No address is below it."""
+LOWEST, HIGHEST = 1 << 44, 1 << 47
+"""Between them are the addresses of objects on Linux: numbers that differ in every process."""
 
-MOST = 20_000
+MOST = 200_000
 """Objects that are told of at most; 0 is told where there are more."""
 
 ATOMS = (type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented))
@@ -30,32 +30,11 @@ NAMELESS = {"__dict__", "__weakref__", "__firstlineno__", "_abc_impl", *effects.
 
 
 class Telling:
-    """Tells of many things at one moment."""
+    """Tells of many things at one moment, of each new object where it is met first."""
 
     def __init__(self, known: Container[int]) -> None:
         """`known` are identities of what was there before both were forked."""
         self.known = known
-        self._live: set[int] = set()
-
-    def told(self, thing: Any) -> int:
-        """What a thing holds; 0: it is too much to say."""
-        return _Teller(self).told(thing)
-
-    def is_address(self, value: int) -> bool:
-        """Whether a number is the address of an object: some keep `id`s."""
-        if value < SMALL:
-            return False
-        if not self._live:
-            self._live = {id(one) for one in gc.get_objects()}
-        return value in self._live
-
-
-class _Teller:
-    """Tells of one thing."""
-
-    def __init__(self, telling: Telling) -> None:
-        self.telling = telling
-        self.known = telling.known
         self.met: dict[int, int] = {}
         self.words: list[Any] = []
         self.todo: list[Any] = []
@@ -63,7 +42,9 @@ class _Teller:
         """So that no address comes to mean another object."""
 
     def told(self, thing: Any) -> int:
-        self.met[identity(thing)] = 0
+        """What a thing holds; 0: it is too much to say."""
+        self.words = []
+        self.met.setdefault(identity(thing), len(self.met))
         self._open(thing)
         while self.todo:
             if len(self.met) > MOST:
@@ -85,8 +66,8 @@ class _Teller:
             self._open(thing)
 
     def _atom(self, thing: Any) -> Any:
-        if type(thing) is int and self.telling.is_address(thing):
-            return thing if thing >> 4 in self.known else "an address"
+        if type(thing) is int and LOWEST < thing < HIGHEST and not thing % 8:
+            return thing if thing >> 4 in self.known else "an address"  # some keep `id`s
         return f"{type(thing).__name__} {thing!r}"
 
     def _open(self, thing: Any) -> None:
@@ -113,7 +94,8 @@ class _Teller:
     def _alone(self, thing: Any) -> Any:
         if type(thing) in ATOMS:
             return self._atom(thing)
-        return identity(thing) if identity(thing) in self.known else self.telling.told(thing)
+        # a telling of its own: the order in which a set is read differs
+        return identity(thing) if identity(thing) in self.known else Telling(self.known).told(thing)
 
     def _function(self, thing: Any) -> None:
         code, *others = gc.get_referents(thing)  # `__code__` would be an audit event

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 
 
+FEW = 20_000
+"""Things that are looked at in no time."""
+
+
 class Held:
     """A module that was imported ahead."""
 
@@ -182,7 +186,7 @@ class Stash:
 
     def _doubt(self, held: Held, spec: Any) -> str:
         """Why a module may not be put in its place, or ""."""
-        if not self.reading and not held.standard and (what := self._moved()):
+        if self._is_first(held) and (what := self._moved()):
             return f"may have read {what}, which is written to"
         if spec.origin != held.origin or type(spec.loader) is not held.finder:
             return f"is now found at {spec.origin}"
@@ -192,6 +196,13 @@ class Stash:
             if sys.modules.get(name) is not module:
                 return f"imported another {name}"
         return ""
+
+    def _is_first(self, held: Held) -> bool:
+        """Whether nothing has been put in its place so far that a conflict would undo. In a large program that
+        is not worth a look of its own: there is one in the end.
+        """
+        few = self.stillness is not None and len(self.stillness.things) < FEW
+        return few and not self.reading and not held.standard
 
     def _place(self, held: Held) -> Any:
         """What `_load_unlocked` does, but for the loading."""

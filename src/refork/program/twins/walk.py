@@ -162,7 +162,8 @@ class Walk:
         for address in (value, value << 4):  # object.__hash__ is the address without its low bits
             if address in self.known:
                 return f"address of {self.known[address]}"
-            if address in self.live:
+            # where something dead was, some finder of the import system may be by now
+            if address in self.live and type(self.live[address]).__name__ not in ASIDE:
                 return f"address of {self.shallow(self.live[address], 1)}"
         return self._memory.said(value) or said
 
