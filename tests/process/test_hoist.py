@@ -280,6 +280,7 @@ LEFT_OUT = {
     "removes": "found = base.DICT; del base.DICT; base.DICT = found",
     "asks for what depends on the file": "import sys\nfound = 'user' in sys.modules",
     "reads what the file registered": "count = len(base.LIST)",
+    "comes to a fraction of it": "count = (len(base.LIST) + 1) / 3",
     "imports the file by its name": "import importlib; importlib.import_module('hot')",
     "raises when it comes first": "base.LIST[0]",
     "has an exit handler": "import atexit; atexit.register(len, '')",
@@ -332,6 +333,51 @@ def test_an_edit_that_writes_what_they_read(begin: Begin) -> None:
     assert "base.LIST, which is written to" in program.unfit(
         "import base\nvalue = 3\nbase.LIST.append('hot')\n"
     )
+
+
+WITHIN = {
+    "a tuple": ("KEPT = ([],)", "base.KEPT[0].append(1)", "len(base.KEPT[0])"),
+    "a registry": ("DICT['a'] = []", "base.DICT['a'].append(1)", "len(base.DICT['a'])"),
+    "a default": ("def given(kept=[]): return kept", "base.given().append(1)", "len(base.given())"),
+    "a closure": (
+        "def make():\n    kept = []\n    return kept.append, lambda: len(kept)\nadd, count = make()",
+        "base.add(1)",
+        "base.count()",
+    ),
+    "the environment": ("import os", "base.os.environ['A'] = 'b'", "base.os.environ.get('A')"),
+    "a module imported ahead": ("", "import last; last.seen = 'hot'", "__import__('last').seen"),
+}
+
+
+@pytest.mark.parametrize("what", WITHIN)
+def test_an_edit_that_writes_within(begin: Begin, what: str) -> None:
+    """It is found wherever it is written."""
+    there, write, read = WITHIN[what]
+    program = begin(
+        base=f"{BASE}{there}\n",
+        hot="import base\nvalue = 1\n",
+        other=f"import base\nseen = {read}\n",
+    )
+    assert program.twin()
+    assert "other" in program.ahead()
+    program.live.save("hot.py", f"import base\nvalue = 3\n{write}\n")
+    program.live.says(cold(program.folder), timeout=30.0)
+
+
+def test_an_edit_of_what_the_file_has_always_registered(begin: Begin) -> None:
+    """The registry holds a class of that name, as it did; what the class has is another matter."""
+    hot = "import base\nvalue = 1\nclass Thing:\n    good = True\nbase.LIST.append(Thing)\n"
+    program = begin(
+        hot=hot.replace("append(Thing)", "append(Thing), base.SET.clear()"),
+        other="import base\nseen = all(one.good for one in base.LIST)\n",
+        show=SHOW.replace("base.LIST,", "len(base.LIST),"),
+    )
+    assert program.twin()
+    assert "other" in program.ahead()
+    text = program.text("hot").replace("value = 2", "value = 3")
+    assert program.save("hot.py", text)["kept"]
+    assert program.twin()
+    program.unfit(text.replace("good = True", "good = False"))
 
 
 UNSEEN = {
