@@ -23,8 +23,9 @@ def adapt(module: Any) -> None:
                 _adapt_patching(module, name)
     else:
         sockets.hold_class(module._wrefsocket, "_accept")
-        accept = _accept_once(module.socket.accept)
-        sockets.put(module.socket, "accept", sockets.waiting_accept(accept, freshness, _sleep))
+        original = module.socket.accept
+        accept = sockets.waiting_accept(original, freshness, _accept_once(original), _sleep)
+        sockets.put(module.socket, "accept", accept)
 
 
 def _sleep(seconds: float) -> None:

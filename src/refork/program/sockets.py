@@ -115,12 +115,17 @@ class NotNow(OSError):
     """There was nothing to accept after all, or nothing for this generation."""
 
 
-def waiting_accept(original: Any, freshness: Any, wait: Any = sleep) -> Any:
-    """An `accept` that may wait in the place of `original`; `wait` is what sleeps."""
+def waiting_accept(original: Any, freshness: Any, once: Any = None, wait: Any = sleep) -> Any:
+    """An `accept` in the place of `original`, which knows when to take no connection any more.
+
+    `once` is one that does not wait, and raises `NotNow`, for sockets of which several share a thread; `wait` is
+    what sleeps.
+    """
+    once = once or original
 
     @hidden
     def accept(self: Any) -> Any:
-        while self.fileno() in _listening:
+        while self.fileno() in _listening and journal.channel is not None:
             if self.gettimeout() != 0:
                 # without taking it: it must not be in our hands when we are told to end. Another process, or an
                 # impatient client, may have taken what was seen; then our end is what comes next
@@ -128,7 +133,7 @@ def waiting_accept(original: Any, freshness: Any, wait: Any = sleep) -> Any:
             if not freshness.settled() and _leave_it_to_the_next(self, wait):
                 raise BlockingIOError(EAGAIN, "this generation is being replaced")
             try:
-                made = original(self)
+                made = once(self)
             except NotNow:
                 continue
             if freshness.settled():
