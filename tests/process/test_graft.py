@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import pytest
 from process.conftest import Start
 from support.live import Event, Live
 
-Run = Callable[[dict[str, str]], Live]
+Run = Callable[..., Live]
 
 EARLY = """\
 import time
@@ -24,13 +24,16 @@ print("answer", shop.answer(), flush=True)
 
 
 @pytest.fixture
-def run(folder: Path, start: Start) -> Callable[[dict[str, str]], Live]:
+def run(folder: Path, start: Start) -> Run:
     """Write the files of a program, run `entry.py`, and wait until it has ended."""
 
-    def begin(files: dict[str, str]) -> Live:
+    def begin(files: dict[str, str], old: Sequence[str] = ()) -> Live:
         for name, text in files.items():
             (folder / name).write_text(text)
-            os.utime(folder / name, (1e9, 1e9))  # old files are not run by steps
+        for name in old:
+            os.utime(
+                folder / name, (1e9, 1e9)
+            )  # it is not run by steps, between which it may be parked
         live = start("entry.py")
         live.exit(1)
         return live
@@ -182,7 +185,7 @@ REFUSED = {
 def test_a_graft_is_refused(run: Run, case: str) -> None:
     """What may have come from the old body makes a replay of it, and the reason is said."""
     text, reason = REFUSED[case]
-    live = first(run, text)
+    live = run({"entry.py": EARLY, "shop.py": text, "late.py": "import json\n"}, old=["shop.py"])
     old = "yield 1" if "yield 1" in text else "return 1"
     begun = edit(live, "shop.py", old, old.replace("1", "5"), 2)
     assert begun["gear"] != "graft"
