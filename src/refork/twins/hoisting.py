@@ -210,7 +210,7 @@ class Hoisting:
             return True
         if vague:
             if all(path in sketch.closely for path in vague):
-                raise Unequal("nobody can tell who writes to what they share")
+                raise Unequal(f"nobody can tell who writes to {_key(vague[0])}")
             sketch.closely += vague
             return True
         known = {_key(path) for path in sketch.registries}

@@ -266,7 +266,7 @@ def aside() -> set[int]:
             found.add(id(thing))
             found.update(map(id, gc.get_referents(thing)))
         elif kind in ("ModuleSpec", "_lru_list_elem", "_ModuleLock", "FileFinder"):
-            found.add(id(thing))
+            found |= {id(thing), id(attributes(thing))}
             found.update(id(one) for one in gc.get_referents(thing) if type(one) in (dict, set))
         elif issubclass(type(thing), type):
             found.update(id(one) for one in gc.get_referents(thing) if type(one) is dict)
@@ -284,6 +284,8 @@ def _own(thing: Any, found: dict[int, int], depth: int) -> None:
     if found.get(id(thing), 0) >= depth:
         return
     found[id(thing)] = depth
+    if is_ours(type(thing)):
+        found.setdefault(id(attributes(thing)), depth - 1)
     for inner in gc.get_referents(thing):
         if type(inner) in (dict, list, set) or is_ours(type(inner)):
             _own(inner, found, depth - 1)
