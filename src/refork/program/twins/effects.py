@@ -284,9 +284,8 @@ def _own(thing: Any, found: dict[int, int], depth: int) -> None:
     if found.get(id(thing), 0) >= depth:
         return
     found[id(thing)] = depth
-    if is_ours(type(thing)):
-        found.setdefault(id(attributes(thing)), depth - 1)
-    for inner in gc.get_referents(thing):
+    inside = [attributes(thing)] if is_ours(type(thing)) else []
+    for inner in (*inside, *gc.get_referents(thing)):
         if type(inner) in (dict, list, set) or is_ours(type(inner)):
             _own(inner, found, depth - 1)
 
