@@ -185,7 +185,8 @@ REFUSED = {
 def test_a_graft_is_refused(run: Run, case: str) -> None:
     """What may have come from the old body makes a replay of it, and the reason is said."""
     text, reason = REFUSED[case]
-    live = run({"entry.py": EARLY, "shop.py": text, "late.py": "import json\n"}, old=["shop.py"])
+    entry = f"import inspect\n{EARLY}"  # here, so that nothing is parked within `shop`
+    live = run({"entry.py": entry, "shop.py": text, "late.py": "import json\n"}, old=["shop.py"])
     old = "yield 1" if "yield 1" in text else "return 1"
     begun = edit(live, "shop.py", old, old.replace("1", "5"), 2)
     assert begun["gear"] != "graft"
