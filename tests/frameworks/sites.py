@@ -270,6 +270,8 @@ if __name__ == "__main__":
 
 EVENTLET = {
     "app.py": """
+import warnings
+warnings.simplefilter("ignore")  # that it is deprecated is told with a line of this file, which is then read
 import eventlet
 eventlet.monkey_patch()
 import sys

@@ -171,7 +171,7 @@ def test_a_patched_standard_library_is_none_of_reforks(
     before = files["app.py"].replace("import sys", "import sys\nsum(range(10**7))")
     live = start(*SCRIPT, files={"app.py": before, "pyproject.toml": QUICK})
     live.answers("body0 const0")
-    assert live.all("listening")
+    live.event("listening")
     live.edit("app.py", "const0", "const1")
     live.answers("body0 const1")
     live.edit("app.py", "def app(", "deff app(")
