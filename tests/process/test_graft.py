@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -320,8 +321,10 @@ def test_a_grafted_function_dies_when_the_program_gives_it_up(run: Run) -> None:
     live = run({"entry.py": entry, "shop.py": shop, "late.py": late})
     live.save("late.py", "x = 1\n" + late)
     live.exit(2)
-    live.path("shop.py").write_text(shop.replace("1", "2"))
-    live.save("late.py", "x = 2\n" + late)  # both at once: grafted before `late`
+    os.kill(live.process.pid, signal.SIGSTOP)  # both at once: grafted before `late`
+    live.save("shop.py", shop.replace("1", "2"))
+    live.save("late.py", "x = 2\n" + late)
+    os.kill(live.process.pid, signal.SIGCONT)
     live.says("answer 2")
     live.exit(3)
     assert live.start(3)["grafted"] == ["answer"]
