@@ -43,11 +43,11 @@ def install() -> None:
 
     # hidden also because a signal is often taken at the start of it: its handler's traceback is the program's
     sys.addaudithook(hidden(audit))
-    sockets.listened.append(stop_looking_at_readers)
+    sockets.listened.append(look_less)
     forking.look_at_handlers()
 
 
-def stop_looking_at_readers() -> None:
+def look_less() -> None:
     """What happens often, and is of no interest to any checkpoint now: the program serves, or there is none."""
     for event in OFTEN:
         HANDLERS.pop(event, None)
@@ -108,16 +108,17 @@ def _on_thread(_args: tuple[Any, ...]) -> None:
         brink("starts a thread")
 
 
+def is_in_memory(database: Any) -> bool:
+    """Whether a database of SQLite's is one that nobody else sees, and that goes with the connection."""
+    name = os.fsdecode(database)
+    is_uri = name.startswith("file:")
+    return name in ("", ":memory:") or (is_uri and (":memory:" in name or "mode=memory" in name))
+
+
 def _on_database(args: tuple[Any, ...]) -> None:
-    name = str(args[0])
-    if args[0] not in IN_MEMORY and ":memory:" not in name and "mode=memory" not in name:
+    if not is_in_memory(args[0]):
         brink("connects to a database")
         _later("on_database")(args)
-
-
-def _on_process(args: tuple[Any, ...]) -> None:
-    brink("starts a process")
-    _later("on_process")(args)
 
 
 def _on_mapping(_args: tuple[Any, ...]) -> None:
@@ -140,9 +141,6 @@ def _later(name: str) -> Callable[[tuple[Any, ...]], None]:
 
     return handle
 
-
-IN_MEMORY = ("", ":memory:", b"", b":memory:")
-"""What SQLite calls a database that nobody else sees, and that goes with the connection."""
 
 SKIPPED = ("/proc/", "/sys/", "/dev/")
 BYTECODE = (".pyc", ".pyo")
@@ -299,10 +297,9 @@ def reader() -> Any:
 HERE = globals()
 
 
-def _on_fork(args: tuple[Any, ...]) -> None:
+def _on_fork(_args: tuple[Any, ...]) -> None:
     brink("forks")
     journal.flush()
-    _later("on_fork")(args)
 
 
 def look_before_threads(threading: Any) -> None:
@@ -360,12 +357,12 @@ HANDLERS: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "os.symlink": _later("on_link"),
     "object.__getattr__": _on_attribute,
     "sys._getframe": _on_frame,
-    "os.fork": _on_fork,
-    "os.forkpty": _on_fork,
-    "os.posix_spawn": _on_process,
-    "os.system": _on_process,
+    **dict.fromkeys(("os.fork", "os.forkpty"), after(_on_fork, _later("on_fork"))),
+    **dict.fromkeys(
+        ("os.posix_spawn", "os.system", "subprocess.Popen"),
+        after(_brink_before("starts a process"), _later("on_process")),
+    ),
     "os.exec": _brink_before("replaces itself"),
-    "subprocess.Popen": _on_process,
     "_thread.start_new_thread": _on_thread,
     "_thread.start_joinable_thread": _on_thread,
     "time.sleep": lambda _args: journal.flush(),

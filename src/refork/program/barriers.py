@@ -5,6 +5,7 @@ Each check answers with a reason that a person understands, or "" where nothing 
 
 from __future__ import annotations
 
+import _signal
 import _thread
 import gc
 import os
@@ -93,7 +94,8 @@ class Barriers:
     def found(self) -> str:
         """Return why a fork now would be inexact, or ""."""
         return (
-            _alone()
+            _waiting_signal()
+            or _alone()
             or self._tracing()
             or self._changes()
             or self._threads()
@@ -168,6 +170,11 @@ def task_count() -> int:
     return len(os.listdir(TASKS))
 
 
+def _waiting_signal() -> str:
+    """The program may take it at any time, and a fork does not inherit it."""
+    return "a signal waits that the program has blocked" if _signal.sigpending() else ""
+
+
 def _alone() -> str:
     """Nobody would hear of a checkpoint, and the process that parks would take that for the supervisor's end."""
     channel = journal.channel
@@ -232,11 +239,8 @@ def _leading() -> str:
 
 
 def _timers() -> str:
-    signal = sys.modules.get("_signal")
-    if signal is None:
-        return ""
-    for timer in (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF):
-        if signal.getitimer(timer)[0]:
+    for timer in (_signal.ITIMER_REAL, _signal.ITIMER_VIRTUAL, _signal.ITIMER_PROF):
+        if _signal.getitimer(timer)[0]:
             return "an interval timer is running"
     return ""
 

@@ -133,9 +133,7 @@ def _before(event: str, handler: Handler | None, stop: Callable[[str, str], None
         if event == "open":
             reaches = _writes(*args)
         elif event == "sqlite3.connect":
-            if args[0] in audit.IN_MEMORY:
-                return  # nobody else's, and gone with the connection
-            reaches = True
+            reaches = not audit.is_in_memory(args[0])
         else:
             reaches = "__pycache__" not in str(args[0] if args else "")
         if reaches:

@@ -114,7 +114,7 @@ def run_target() -> None:
     if start.forks:
         evidence.start()
     else:
-        audit.stop_looking_at_readers()
+        audit.look_less()
     namespace = _fresh_main(start.target)
     barriers.begins()
     ladder.begin()

@@ -122,9 +122,7 @@ def _tell_barrier(at: str, reason: str) -> None:
 
 def _barrier() -> str:
     try:
-        # blocked by the program, which may take it at any time: a fork does not inherit it
-        waits = "a signal waits that the program has blocked" if _signal.sigpending() else ""
-        return waits or hazards.barriers.found()
+        return hazards.barriers.found()
     except Exception as error:  # modules may be half loaded here: what cannot be looked at is no go
         return f"it could not be looked at: {error!r}"
 

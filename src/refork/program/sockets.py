@@ -355,15 +355,19 @@ def _keep_name(path: str) -> None:
 def serving() -> None:
     """The program serves: loading is over, and nothing of refork's evidence is needed any more."""
     journal.loading = False
+    _tell_what_is_loaded()
+    evidence.stop()
+    for action in listened:
+        action()
+
+
+def _tell_what_is_loaded() -> None:
     journal.quiet += 1
     try:
         journal.sweep()
         journal.flush()
     finally:
         journal.quiet -= 1
-    evidence.stop()
-    for action in listened:
-        action()
 
 
 class StillLoading:
@@ -374,9 +378,4 @@ class StillLoading:
 
     def __exit__(self, *_how: object) -> None:
         journal.loading = self._before
-        journal.quiet += 1
-        try:
-            journal.sweep()
-            journal.flush()
-        finally:
-            journal.quiet -= 1
+        _tell_what_is_loaded()

@@ -18,7 +18,7 @@ from refork.ladder.lineage import ANSWER, shown
 from refork.process.channel import Message, Parked
 from refork.program import channel as channels
 from refork.twins.sketch import Sketch
-from refork.twins.twins import TOO_MUCH, Twin
+from refork.twins.twins import TOO_MUCH, Twin, is_stale
 
 if TYPE_CHECKING:
     from refork.generations.generation import Generation
@@ -70,7 +70,7 @@ class Hoisting:
     def ready(self, program: Generation) -> None:
         """A generation is up: see to the twins when it has been quiet for a while."""
         twin = self.sup.twins.of(self.sup.plan.twin)
-        if twin is not None and self.sup.twins.stale(twin):
+        if twin is not None and is_stale(twin):
             self.conflicted("", "a file that was read ahead is another now")
             return
         self.sup.twins.sweep()

@@ -54,7 +54,7 @@ class Twins:
 
     def valid(self, twin: Twin, changes: Mapping[str, Change]) -> bool:
         """Whether all that a twin embodies is still as it was."""
-        if twin.parked is None or not twin.parked.alive or self.stale(twin):
+        if twin.parked is None or not twin.parked.alive or is_stale(twin):
             return False
         judge = self.sup.deciding.judge_of(twin.journal)
         checkpoint = replace(twin.checkpoint, position=len(twin.journal.entries))
@@ -62,10 +62,6 @@ class Twins:
         return not judge.outdated_listing(checkpoint, listings) and all(
             judge.verdict(checkpoint, change).good for change in changes.values()
         )
-
-    def stale(self, twin: Twin) -> bool:
-        """Whether the disk differs from what a twin read itself."""
-        return _stale(twin)
 
     def good(self, changes: Mapping[str, Change]) -> list[Twin]:
         """Those that are valid."""
@@ -150,7 +146,7 @@ class Twins:
                 del self.all[twin.path]
 
 
-def _stale(twin: Twin) -> bool:
+def is_stale(twin: Twin) -> bool:
     """Whether the disk differs from what a twin read itself; not all of it need be watched."""
     for entry in twin.own:
         if isinstance(entry, (Load, Read)):

@@ -13,7 +13,7 @@ import sys
 from refork.core import codes, differ
 from refork.program import park
 from refork.program.evidence import Counters, evidence, key_of
-from refork.program.grafts.living import Index
+from refork.program.grafts.living import Index, namespace
 from refork.program.ladder import ladder
 from refork.program.steps import Steps, Unsteppable
 
@@ -280,7 +280,7 @@ class _File:
     def _check_loading(self) -> None:
         """What runs has to be what the text compiles to."""
         for module in index().modules(self.path):
-            loader: Any = module.__dict__.get("__loader__")
+            loader: Any = namespace(module).get("__loader__")
             if type(loader) is not LOADER or LOADER.source_to_code is not COMPILE:
                 raise Refused(
                     f"{self.name}: {type(loader).__name__} compiles it in a way of its own"
@@ -304,7 +304,7 @@ class _File:
         if self.path in index().traced:
             raise Refused(f"{self.name}: lines moved, and a traceback with them is kept")
         for module in index().modules(self.path):
-            if module.__dict__.get("__warningregistry__"):
+            if namespace(module).get("__warningregistry__"):
                 raise Refused(f"{self.name}: lines moved, and a warning has kept one")
 
     def _line_user(self) -> str:

@@ -12,7 +12,7 @@ import sys
 
 from refork.program.grafts.living import identity
 from refork.program.twins import effects, kinds, probes
-from refork.program.twins.told import Telling
+from refork.program.twins.told import ATOMS, Telling
 from refork.program.twins.unseen import group
 
 TYPE_CHECKING = False
@@ -41,10 +41,7 @@ NOBODYS = {
 }
 """Kinds of objects that hold nothing that is written to, or only what saves work."""
 
-SIMPLE = (
-    *(type(None), bool, int, float, complex, str, bytes, range, type(...), type(NotImplemented)),
-    effects.MODULE,
-)
+SIMPLE = (*ATOMS, effects.MODULE)
 
 
 class Stillness:
